@@ -1,0 +1,84 @@
+# Everything runs from .venv, which make builds from requirements/dev.lock: Python >= 3.11 and make are all it needs.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# The first usable interpreter on the PATH; another one: make PYTHON=/path/to/python3
+USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell IFS=:; \
+	for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+		for folder in $$PATH; do \
+			"$$folder/$$name" -c '$(USABLE)' 2>/dev/null && echo "$$folder/$$name" && exit; \
+		done; \
+	done)
+define CHECK_PYTHON
+"$(PYTHON)" -c '$(USABLE)' 2>/dev/null || { \
+	echo >&2 "make: Varflow needs Python 3.11 or newer with its venv module; found: $(or $(PYTHON),none)"; \
+	echo >&2 "make: install it (Debian, Ubuntu: apt install python3 python3-venv) or name it: make PYTHON=/path/to/python3"; \
+	exit 1; \
+}
+endef
+BIN := .venv/bin
+
+# More arguments for pytest, the benchmarks or the lock: make test ARGS='-k name'
+ARGS ?=
+
+UV_VERSION := 0.13.8
+# A release must be this old to be locked: most malicious ones are found within days. An urgent fix: COOLDOWN='0 days'
+COOLDOWN ?= 7 days
+
+.PHONY: help install demo test lint format bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+install: .venv/.project ## build .venv; every target below does so when .venv is missing or its lock has changed
+
+demo: .venv/.project ## run a workflow with persistent variables on this machine, without a cluster
+	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
+
+test: .venv/.project ## run the unit, contract and integration tests; some of them: ARGS='-k name'
+	@$(BIN)/python -m pytest --numprocesses auto tests/unit tests/contract tests/integration $(ARGS)
+
+lint: .venv/.project ## check format, style, types and the layers between packages
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: .venv/.project ## format the code and mend what can be mended safely
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: .venv/.project ## measure, each number beside its floor on this machine
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: ## write requirements/*.lock anew, keeping versions that still fit; to newer ones: ARGS=--upgrade
+	@$(CHECK_PYTHON)
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	"$(PYTHON)" -m venv "$$scratch" && \
+	"$$scratch/bin/python" -m pip install --quiet uv==$(UV_VERSION) && \
+	compile() { \
+		"$$scratch/bin/uv" pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --exclude-newer '$(COOLDOWN)' --custom-compile-command 'make lock' $(ARGS) \
+			--all-extras "$$@"; \
+	} && \
+	compile pyproject.toml --output-file requirements/runtime.lock && \
+	compile pyproject.toml requirements/dev.in --output-file requirements/dev.lock
+
+clean: ## remove .venv and all that tools have left
+	@rm -rf .venv dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Built from nothing whenever the lock changes, so that what is no longer locked does not linger.
+.venv/.locked: requirements/dev.lock
+	@$(CHECK_PYTHON)
+	@echo "make: building .venv with $(PYTHON) (half a minute)"
+	@"$(PYTHON)" -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.venv/.project: .venv/.locked pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""The control plane: turns workflows and their instances into function pods and actions."""

@@ -1,0 +1,1 @@
+"""Tests of several parts together: real processes, real servers, one machine."""

@@ -1,0 +1,1 @@
+"""What tests share: builders of values, clocks, servers to test against, assertions."""
