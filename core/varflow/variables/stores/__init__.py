@@ -1,0 +1,1 @@
+"""Narrow drivers over object storage; `base` says what they and their callers guarantee."""

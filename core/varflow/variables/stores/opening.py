@@ -1,0 +1,55 @@
+"""From what a person passes as `--store` to a driver.
+
+    memory:            variables end with the process
+    file:///a/folder   a folder on this machine; %20 stands for a space, as in every URL
+
+A bare path is refused rather than guessed at: `data` may be a folder, a bucket or a typing error.
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.parse
+from pathlib import Path
+from typing import Final
+
+from varflow.errors import InvalidInput
+from varflow.variables.stores.base import ObjectStore
+from varflow.variables.stores.file import FileStore
+from varflow.variables.stores.memory import MemoryStore
+
+_SUPPORTED: Final = "memory: or file:///folder"
+
+
+def open_store(url: str) -> ObjectStore:
+    """Return the driver for `url`, not yet opened.
+
+    Raises:
+        InvalidInput: `url` names no store that is supported.
+    """
+    scheme, colon, rest = url.partition(":")
+    if not colon or "/" in scheme:
+        hint = urllib.parse.quote(os.path.abspath(url)) if url else "/folder"
+        raise InvalidInput(f"store {url!r} is no URL; for a folder write file://{hint}")
+    match scheme.lower():
+        case "memory" if not rest:
+            return MemoryStore()
+        case "file":
+            return FileStore(_parse_folder(url, rest))
+        case _:
+            # The rest may hold credentials.
+            raise InvalidInput(f"stores of the kind {scheme!r} are not supported; use {_SUPPORTED}")
+
+
+def _parse_folder(url: str, rest: str) -> Path:
+    host, slash, path = rest.removeprefix("//").partition("/")
+    if not rest.startswith("//") or not slash or host not in {"", "localhost"}:
+        raise InvalidInput(
+            f"store {url!r} names no folder of this machine; write file:///folder, in full"
+        )
+    if "?" in path or "#" in path:
+        raise InvalidInput(f"store {url!r} has '?' or '#'; in a folder's name write %3F or %23")
+    folder = os.fsdecode(urllib.parse.unquote_to_bytes("/" + path))
+    if "\0" in folder:
+        raise InvalidInput(f"store {url!r} has %00, which no folder's name holds")
+    return Path(folder)
