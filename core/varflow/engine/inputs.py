@@ -1,0 +1,20 @@
+"""What becomes of an instance's input (direktiv-contract.md §4). PURE.
+
+A JSON object is the instance's first data as it is; anything else goes under `input`: other JSON
+values as they are, bytes that are not JSON as base64, nothing at all as "".
+"""
+
+from __future__ import annotations
+
+from varflow.contract import output_value
+from varflow.engine.messages import Json
+
+
+def parse_input(body: bytes) -> Json:
+    """Return a request's body as the value for `Started.input`."""
+    return output_value(body)
+
+
+def normalise(value: Json) -> dict[str, Json]:
+    """Return the instance's first data."""
+    return value if isinstance(value, dict) else {"input": value}

@@ -1,0 +1,279 @@
+"""A world for the engine: functions, a store with decisions, timers and a shell that keeps dying.
+
+Everything is drawn from one seed. Functions answer, fail, crash, hang and commit with their answer
+lost; the shell is restarted from its last snapshot at any moment, which makes it forget every
+command and timer; events come twice. What may not go wrong is checked as it happens:
+
+* an action commits at most once, whatever number of attempts ran;
+* a state is left, and the instance ends, only when no attempt of it can commit any more;
+* an event that was taken in changes nothing when it comes again;
+* the instance ends, soon after its hard timeout at the latest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from tests.support.engine import Driver, make_action, make_workflow
+from varflow.contract import Outcome, OutcomeStatus
+from varflow.engine import identities
+from varflow.engine.messages import (
+    ActionFinished,
+    ActionGivenUp,
+    Cancelled,
+    Command,
+    DispatchAction,
+    EffectFailed,
+    EnterState,
+    Event,
+    Finish,
+    GiveUp,
+    Log,
+    ReadVariables,
+    SetTimer,
+    Started,
+    StopTimer,
+    TimerFired,
+    VariablesRead,
+    VariablesWritten,
+    WriteVariables,
+)
+from varflow.language.workflow import Workflow
+
+Json = Any
+Request = DispatchAction | GiveUp | ReadVariables | WriteVariables
+
+KILL_SECONDS = 120.0
+CODES = ["oops", "other", "direktiv.cancels.timeout.soft", ""]
+
+
+def make_random_workflow(random: Random) -> Workflow:
+    """Return a workflow of a few states, most of which wait and can fail."""
+    names = [f"s{place}" for place in range(random.randint(1, 5))]
+    states = [_make_state(random, name, names[place:]) for place, name in enumerate(names)]
+    limits = {"kill": f"PT{KILL_SECONDS:g}S", "interrupt": f"PT{random.randint(1, 150)}S"}
+    return make_workflow(*states, timeouts=limits)
+
+
+def _make_state(random: Random, name: str, later: list[str]) -> dict[str, Json]:
+    # Only states that let time pass may go back to themselves: the others would never wait.
+    kind = random.choice(
+        ["action", "action", "getter", "setter", "delay", "noop", "error", "switch"]
+    )
+    waits = kind in {"action", "getter", "setter", "delay"}
+    targets = later if waits else later[1:]
+    state = {"id": name, "type": kind, **_SHAPES[kind](random)}
+    if kind != "switch":
+        state["transition"] = random.choice([*targets, *targets, "<end>"])
+    if random.random() < 0.7:
+        state["catch"] = [
+            {"error": random.choice(["*", "oo*", "direktiv.*"]), "transition": target}
+            for target in later[1:]
+        ]
+    return {key: value for key, value in state.items() if value != "<end>"}
+
+
+def _mostly(random: Random, usual: list[Json], odd: Json) -> Json:
+    return odd if random.random() < 0.1 else random.choice(usual)
+
+
+def _shape_action(random: Random) -> dict[str, Json]:
+    given: dict[str, Json] = {"timeout": f"PT{random.randint(1, 60)}S"}
+    if random.random() < 0.5:
+        codes = [random.choice(["*", "*", "oops", "direktiv.*"])]
+        given["retries"] = {"max_attempts": random.randint(1, 3), "codes": codes, "delay": "PT3S"}
+    action = make_action(
+        input=_mostly(random, ["jq(.)", {"s": "jq($steps)"}], "jq(.none)"), **given
+    )
+    return {key: value for key, value in action.items() if key not in {"id", "type"}}
+
+
+def _shape_variables(random: Random, **given: Json) -> dict[str, Json]:
+    keys = _mostly(random, [["x"], ["x", "y"]], ["jq(.none)"])
+    return {"variables": [{"key": key, "scope": "workflow", **given} for key in keys]}
+
+
+_SHAPES: dict[str, Callable[[Random], dict[str, Json]]] = {
+    "action": _shape_action,
+    "getter": _shape_variables,
+    "setter": lambda random: _shape_variables(random, value=random.choice([1, None, "jq(.)"])),
+    "delay": lambda random: {"duration": f"PT{random.randint(0, 200)}S"},
+    "noop": lambda random: {"transform": _mostly(random, ["jq(.n = 1)", "jq({})"], "jq(.none)")},
+    "error": lambda random: {"error": "marked", "message": "m %s", "args": ["jq(.input // 0)"]},
+    "switch": lambda random: {
+        "conditions": [{"condition": _mostly(random, ["jq(true)"], "jq(.none)")}]
+    },
+}
+
+
+@dataclass
+class Simulation:
+    """One instance in its world."""
+
+    seed: int
+    random: Random = field(init=False)
+    driver: Driver = field(init=False)
+    timers: dict[str, float] = field(default_factory=dict)
+    requests: dict[str, Request] = field(default_factory=dict)
+    """What the shell has been asked and has not answered, by id; a restart forgets it."""
+    attempts: dict[str, DispatchAction | WriteVariables] = field(default_factory=dict)
+    """What runs outside and may still commit, by id; it survives restarts."""
+    decisions: dict[str, str] = field(default_factory=dict)
+    commits: list[str] = field(default_factory=list)
+    unconfirmed: set[str] = field(default_factory=set)
+    """Decisions whose giving up took too long; the one case in which the engine goes on."""
+    restarts: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.seed)
+        self.driver = Driver(make_random_workflow(self.random))
+
+    def run(self) -> list[Command]:
+        """Run to the end and return all commands."""
+        begun = self.driver.at
+        self._feed(Started(at=begun, input=self.random.choice([{}, 5, {"input": "x"}])))
+        while not self.driver.is_over:
+            self.driver.at += self.random.choice([0.0, 0.5, 3.0])
+            self._step()
+            assert self.driver.at < begun + KILL_SECONDS + (self.restarts + 2) * 40
+        assert len(self.commits) == len(set(self.commits))
+        return self.driver.commands
+
+    def _step(self) -> None:
+        chance = self.random.random()
+        if chance < 0.1 and self.restarts < 5:
+            self._restart()
+        elif chance < 0.12:
+            self._feed(Cancelled(at=self.driver.at, code="direktiv.cancels.api", message=""))
+        elif chance < 0.7 and self.requests:
+            self._answer(self.random.choice(sorted(self.requests)))
+        else:
+            self._wait()
+
+    def _restart(self) -> None:
+        self.restarts += 1
+        self.timers.clear()
+        self.requests.clear()
+        self.driver.resume()
+        self._carry_out(self.driver.news)
+
+    def _wait(self) -> None:
+        """Let time pass to the next timer."""
+        timer = min(self.timers, key=lambda name: self.timers[name])
+        self.driver.at = max(self.driver.at, self.timers.pop(timer))
+        if timer.startswith("giving-up"):
+            step, branch = timer.split(".")[1:3]
+            self.unconfirmed.add(identities.decision(step=int(step), branch=int(branch)))
+        self._feed(TimerFired(at=self.driver.at, timer=timer))
+
+    def _feed(self, event: Event) -> None:
+        self.driver.send(event)
+        after, news = self.driver.snapshot, self.driver.news
+        if self.random.random() < 0.3:
+            assert self.driver.send(event).snapshot == after
+            assert not self.driver.news
+        self._carry_out(news)
+
+    # Commands
+
+    def _carry_out(self, commands: list[Command]) -> None:
+        for command in commands:
+            match command:
+                case DispatchAction() | WriteVariables() | ReadVariables() | GiveUp():
+                    self._take_request(command)
+                case SetTimer():
+                    self.timers[command.timer] = command.at
+                case StopTimer():
+                    self.timers.pop(command.timer, None)
+                case EnterState() | Finish():
+                    self._check_nothing_is_left_behind()
+                case Log():
+                    pass
+
+    def _take_request(self, command: Request) -> None:
+        match command:
+            case DispatchAction(action_id=id) | WriteVariables(request=id):
+                self.requests[id] = command
+                self.attempts.setdefault(id, command)
+            case ReadVariables(request=id):
+                self.requests[id] = command
+            case GiveUp(action_id=id):
+                self.requests[f"give-up {id}"] = command
+
+    def _check_nothing_is_left_behind(self) -> None:
+        """Every attempt of a state that is left has ended, or can commit no more."""
+        entered = self.driver.snapshot.step
+        for attempt in self.attempts.values():
+            is_past = int(attempt.decision.split(".")[0]) < entered or self.driver.is_over
+            is_free = attempt.decision not in self.decisions
+            assert not (is_past and is_free and attempt.decision not in self.unconfirmed)
+
+    # Answers
+
+    def _answer(self, id: str) -> None:
+        request = self.requests.pop(id)
+        match request:
+            case DispatchAction():
+                self._answer_dispatch(request)
+            case WriteVariables():
+                self._answer_write(request)
+            case ReadVariables():
+                self._answer_read(request)
+            case GiveUp():
+                self._answer_give_up(request)
+
+    def _answer_dispatch(self, request: DispatchAction) -> None:
+        id = request.action_id
+        status = self.random.choice([OutcomeStatus.COMPLETE, *OutcomeStatus])
+        is_lost = self.random.random() < 0.2
+        if status is OutcomeStatus.COMPLETE and self.random.random() < 0.7:
+            status = self._commit(id, request)
+        outcome = Outcome(status=status, output=1, code=self.random.choice(CODES), message="m")
+        if not is_lost:
+            self.attempts.pop(id, None)  # ended, and everybody knows how
+            self._feed(ActionFinished(at=self.driver.at, action_id=id, outcome=outcome))
+        elif self.random.random() < 0.5:
+            self._feed(self._failure(id))
+
+    def _answer_read(self, request: ReadVariables) -> None:
+        choices: list[Json] = [None, 1, {"a": []}]
+        values = tuple(self.random.choice(choices) for _ in request.items)
+        if self.random.random() < 0.3:
+            self._feed(self._failure(request.request))
+        else:
+            event = VariablesRead(at=self.driver.at, request=request.request, values=values)
+            self._feed(event)
+
+    def _answer_write(self, request: WriteVariables) -> None:
+        id = request.request
+        if self._commit(id, request) is OutcomeStatus.COMPLETE and self.random.random() < 0.7:
+            self._feed(VariablesWritten(at=self.driver.at, request=id))
+        elif self.random.random() < 0.5:
+            self._feed(self._failure(id))
+
+    def _answer_give_up(self, request: GiveUp) -> None:
+        is_abandoned = self.decisions.setdefault(request.decision, "abandoned") == "abandoned"
+        found = None if is_abandoned else Outcome(status=OutcomeStatus.COMPLETE, output=1)
+        self._feed(ActionGivenUp(at=self.driver.at, action_id=request.action_id, outcome=found))
+
+    def _commit(self, id: str, request: DispatchAction | WriteVariables) -> OutcomeStatus:
+        """Decide: the first attempt that commits wins, later ones adopt; nothing after the end."""
+        if id not in self.attempts:
+            return OutcomeStatus.CANCELLED
+        if request.decision not in self.decisions:
+            self.decisions[request.decision] = "committed"
+            self.commits.append(request.decision)
+        is_committed = self.decisions[request.decision] == "committed"
+        return OutcomeStatus.COMPLETE if is_committed else OutcomeStatus.CANCELLED
+
+    def _failure(self, id: str) -> EffectFailed:
+        return EffectFailed(
+            at=self.driver.at,
+            request=id,
+            code=self.random.choice(CODES) or "store_error",
+            message="away",
+            is_catchable=self.random.random() < 0.7,
+        )

@@ -1,0 +1,1 @@
+"""The engine, driven event by event without a shell."""
