@@ -1,0 +1,114 @@
+"""The end of variables' lives: with their instance, their workflow, their namespace.
+
+Removing is restartable: what is left after a crash at any step is found by the same listing again.
+
+*A scope* (`clear_scope`): each record, then the bodies it names. Dying between the two leaves a
+body that no record names, which nobody can see and a sweeper removes; the other order would leave
+variables that exist but cannot be read. A claim of a commit under way is settled first, since
+removing the record under it would tear that commit. The owner is gone or going: a write that races
+with this goes with it.
+
+*An instance* (`end_instance`): first every decision is made final, committed ones finished and all
+others abandoned, for they may still change variables of the workflow and the namespace; only then
+go the variables, the data, and at last the decisions. **A decision is also a fence**: an attempt
+that was stopped and goes on after its decision was removed would find none and commit. So
+decisions, and the results they name, stay until the caller says that no attempt can be left
+(`keep_until`: the latest deadline plus an hour, design.md §6); calling again after that removes
+the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from varflow.variables import paths, pendings
+from varflow.variables.commits import Commits
+from varflow.variables.decisions import Kind
+from varflow.variables.pendings import Seen
+from varflow.variables.records import Record, Value
+from varflow.variables.scopes import Owners, Scope
+from varflow.variables.stores.base import Conflict, ObjectStore
+
+
+async def clear_scope(
+    store: ObjectStore, owners: Owners, scope: Scope, *, clock: Callable[[], float]
+) -> int:
+    """Remove all variables of a scope and return how many records held a value."""
+    count = 0
+    async with aclosing(_paths(store, paths.scope_prefix(owners, scope))) as found:
+        async for path in found:
+            count += await _remove_record(store, owners, path, clock=clock)
+    return count
+
+
+async def end_instance(
+    store: ObjectStore,
+    commits: Commits,
+    owners: Owners,
+    *,
+    keep_until: float | None,
+    clock: Callable[[], float],
+) -> None:
+    """Remove what ends with an instance; see the module's text."""
+    await _make_decisions_final(store, commits, owners)
+    await clear_scope(store, owners, Scope.INSTANCE, clock=clock)
+    if keep_until is None or clock() >= keep_until:
+        await remove_all(store, paths.data_prefix(owners))
+        await remove_all(store, paths.decisions_prefix(owners))
+
+
+async def remove_all(store: ObjectStore, prefix: str) -> int:
+    """Remove every object whose path begins with `prefix` and return how many there were."""
+    count = 0
+    async with aclosing(_paths(store, prefix)) as found:
+        async for path in found:
+            await store.delete(path)
+            count += 1
+    return count
+
+
+async def _make_decisions_final(store: ObjectStore, commits: Commits, owners: Owners) -> None:
+    async with aclosing(_paths(store, paths.decisions_prefix(owners))) as found:
+        async for path in found:
+            if (await pendings.finish_decision(store, path)).kind is Kind.COMMITTED:
+                continue
+            if await commits.abandon(path) is not None:
+                # It has committed between the two.
+                await pendings.finish_decision(store, path)
+
+
+async def _remove_record(
+    store: ObjectStore, owners: Owners, path: str, *, clock: Callable[[], float]
+) -> bool:
+    seen = await _settle(store, path, clock=clock)
+    await store.delete(path)
+    if seen.current is not None:
+        await _remove_body(store, owners, seen.current)
+    return seen.current is not None
+
+
+async def _settle(store: ObjectStore, path: str, *, clock: Callable[[], float]) -> Seen:
+    """Return the record once it has no claim; a live one is waited for, in the end killed."""
+    conflicts = 0
+    while True:
+        seen = await pendings.read(store, path)
+        if seen.pending is None:
+            return seen
+        try:
+            current = await pendings.settle(store, path, seen, now=clock())
+            record = Record(current, None, pendings.make_nonce())
+            return await pendings.write(store, path, record, condition=seen.condition)
+        except Conflict:
+            conflicts += 1
+            await pendings.pause(conflicts)
+
+
+async def _remove_body(store: ObjectStore, owners: Owners, value: Value) -> None:
+    if value.body is not None:
+        await store.delete(paths.body(owners, value.body))
+
+
+async def _paths(store: ObjectStore, prefix: str) -> AsyncGenerator[str, None]:
+    async for listed in store.list(prefix):
+        yield listed.path

@@ -1,0 +1,132 @@
+"""Where every object lives in the store. PURE.
+
+    varflow.json                            layout marker
+    v1/<cluster>/<namespace UID>/
+        owner.json                          whose prefix this is, for sweepers and for people
+        n/<key>                             records of the namespace's variables
+        w/<workflow UID>/<key>              records of a workflow's
+        i/<instance UID>/vars/<key>         records of an instance's
+        i/<instance UID>/decisions/<name>   one per action that changed variables
+        i/<instance UID>/data/<name>        large results and engine data
+        i/<instance UID>/log/<name>         the log's chunks
+        bodies/<id>                         immutable values too large for their record
+
+The segments are UIDs where a cluster gives them (locally a name is its own UID), and keys stand
+unescaped: a driver escapes what its backend cannot hold, and a bucket browser shows what a person
+would look for. `s/…` (state) comes with its own issue. Prefixes end in `/`, so that one owner's
+is never the beginning of another's (`LIKE 'ns%'` deleted the neighbours' data in Direktiv).
+
+The prefixes of an owner are remembered: a GET should cost the key's concatenation, no more.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from varflow.errors import InvalidInput
+from varflow.variables import keys
+from varflow.variables.scopes import Address, Owners, Scope
+
+LAYOUT: Final = 1
+"""Version of everything below; a store that says another one is refused."""
+MARKER: Final = "varflow.json"
+
+_REMEMBERED: Final = 4096
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def namespace_prefix(owners: Owners) -> str:
+    """Return the prefix of everything that belongs to the namespace.
+
+    Raises:
+        InvalidInput: a name in `owners` cannot stand in a path; so too for all functions here.
+    """
+    cluster, namespace = (
+        _segment("cluster", owners.cluster),
+        _segment("namespace", owners.namespace),
+    )
+    return f"v{LAYOUT}/{cluster}/{namespace}/"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def workflow_prefix(owners: Owners) -> str:
+    """Return the prefix of everything that ends with the workflow."""
+    return f"{namespace_prefix(owners)}w/{_segment('workflow', owners.workflow)}/"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def instance_prefix(owners: Owners) -> str:
+    """Return the prefix of everything that ends with the instance."""
+    return f"{namespace_prefix(owners)}i/{_segment('instance', owners.instance)}/"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def scope_prefix(owners: Owners, scope: Scope) -> str:
+    """Return what the records of one scope have in common; the rest of their path is the key."""
+    match scope:
+        case Scope.INSTANCE:
+            return f"{instance_prefix(owners)}vars/"
+        case Scope.WORKFLOW:
+            return workflow_prefix(owners)
+        case Scope.NAMESPACE:
+            return f"{namespace_prefix(owners)}n/"
+
+
+def variable(address: Address) -> str:
+    """Return the path of a variable's record."""
+    return scope_prefix(address.owners, address.scope) + address.key
+
+
+def key_of(path: str) -> str:
+    """Return the key, or other last name, of a path."""
+    return path.rpartition("/")[2]
+
+
+def body(owners: Owners, body_id: str) -> str:
+    """Return the path of a body; bodies belong to the namespace, whatever names them."""
+    return f"{namespace_prefix(owners)}bodies/{body_id}"
+
+
+def decisions_prefix(owners: Owners) -> str:
+    """Return the prefix of the instance's decisions."""
+    return f"{instance_prefix(owners)}decisions/"
+
+
+def decision(owners: Owners, name: str) -> str:
+    """Return the path of an action's decision object; `name` says step and branch."""
+    return decisions_prefix(owners) + _segment("decision", name)
+
+
+def data_prefix(owners: Owners) -> str:
+    """Return the prefix of the instance's large results and engine data."""
+    return f"{instance_prefix(owners)}data/"
+
+
+def data(owners: Owners, name: str) -> str:
+    """Return the path of one of the instance's data objects."""
+    return data_prefix(owners) + _segment("data object", name)
+
+
+def data_beside(decision_path: str, name: str) -> str:
+    """Return the path of a data object of the instance that a decision belongs to."""
+    instance, _, _ = decision_path.rpartition("/decisions/")
+    return f"{instance}/data/{name}"
+
+
+def log_chunk(owners: Owners, name: str) -> str:
+    """Return the path of one chunk of the instance's log."""
+    return f"{instance_prefix(owners)}log/{_segment('log chunk', name)}"
+
+
+def owner(owners: Owners) -> str:
+    """Return the path of the note that says whose prefix this is."""
+    return f"{namespace_prefix(owners)}owner.json"
+
+
+def _segment(what: str, name: str) -> str:
+    """Return `name` if it can be one segment of a path; keys have the widest rule there is."""
+    fault = keys.find_fault(name)
+    if fault:
+        raise InvalidInput(f"{what} {name[:64]!a} {fault}")
+    return name

@@ -1,0 +1,264 @@
+"""Variables: all of their semantics, once, over any store.
+
+    sidecar, local shell, CLI ──► Variables ──► records, pendings, commits ──► ObjectStore
+
+Reading is one request, whatever the variable's size: the record holds a small value and names a
+large one's body. How one variable is written stands in `writing`, how several are together in
+`commits`, what a reader or writer does on meeting a commit under way in `pendings`. This module
+puts them together and checks what callers send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+from varflow.errors import InvalidInput
+from varflow.variables import contents, endings, expiries, layouts, paths, pendings, records
+from varflow.variables.background import Background
+from varflow.variables.commits import Abandoned, Change, Commits, Outcome
+from varflow.variables.contents import Data, Spool, Stored
+from varflow.variables.expiries import Expiry, Ttl
+from varflow.variables.handles import Variable, VariableInfo
+from varflow.variables.pendings import Seen
+from varflow.variables.preconditions import Conditions
+from varflow.variables.records import Value
+from varflow.variables.scopes import Address, Owners, Scope
+from varflow.variables.stores.base import ObjectStore
+from varflow.variables.writing import Write, Writing
+
+__all__ = ["CLEAR", "KEEP", "Change", "Outcome", "Stored", "Variable", "VariableInfo", "Variables"]
+
+KEEP: Final = Expiry.KEEP
+CLEAR: Final = Expiry.CLEAR
+
+_LIST_AHEAD: Final = 16
+"""Records of a listing that are read at one time."""
+_CONTENT_TYPE_LENGTH: Final = 255
+
+
+class Variables:
+    """The variables of all owners in one store."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        clock: Callable[[], float] = time.time,
+        writer: str = "",
+        max_bytes: int | None = None,
+    ) -> None:
+        """Use `store` from `open` to `close`.
+
+        Args:
+            store: Not opened yet.
+            clock: Seconds since the epoch.
+            writer: Who writes, for people: recorded with each value.
+            max_bytes: Longest value.
+        """
+        self.store = store
+        self._clock = clock
+        self._writer = writer
+        self._max_bytes = max_bytes
+        self._background = Background()
+        self._commits = Commits(store, self._background, clock=clock, writer=writer)
+        self._writing = Writing(store, self._background, clock=clock, writer=writer)
+
+    async def open(self) -> None:
+        """Open the store and check its layout.
+
+        Raises:
+            StoreLayoutUnknown: another version of Varflow wrote it.
+            StoreError: it cannot be used.
+        """
+        await self.store.open()
+        await layouts.check(self.store)
+
+    async def close(self) -> None:
+        """Finish what goes on in the background, then close the store."""
+        await self.settle()
+        await self.store.close()
+
+    async def settle(self) -> None:
+        """Return when nothing of this object's goes on in the background."""
+        await self._background.settle()
+
+    # One variable
+
+    async def get(self, address: Address) -> Variable | None:
+        """Return the variable, or None when it is not there or has expired.
+
+        Raises:
+            CorruptObject: its record cannot be read; names the path.
+            StoreError: the store could not say.
+        """
+        value = await self._find(address)
+        return Variable(address, value, self.store) if value is not None else None
+
+    async def set(
+        self,
+        address: Address,
+        data: Data,
+        *,
+        content_type: str | None = None,
+        ttl: Ttl = KEEP,
+        if_match: str | None = None,
+        if_none_match: bool = False,
+        create: bool = False,
+    ) -> VariableInfo:
+        """Write the variable and return what is known about the new revision, once it is durable.
+
+        Args:
+            address: Which variable.
+            data: The bytes, or a stream of them.
+            content_type: None keeps the present one; a new variable is an octet stream.
+            ttl: Seconds, `KEEP` or `CLEAR`.
+            if_match: Entity tag that the variable must have.
+            if_none_match: The variable must not be there; `PreconditionFailed` if it is.
+            create: The same, with `VariableExists`.
+
+        Raises:
+            VariableExists, PreconditionFailed: the condition does not hold; nothing changed.
+            TooLarge: the data is longer than allowed; nothing changed.
+            InvalidInput: a `ttl` or `content_type` that cannot be stored.
+            StoreError: the store failed; the value is the old one or this one.
+        """
+        write = Write(
+            content_type=_check_content_type(content_type),
+            ttl=expiries.check(ttl),
+            conditions=Conditions(if_match=if_match, if_none_match=if_none_match, create=create),
+        )
+        spooled = await contents.spool(data)
+        if spooled.rest is not None and write.conditions:
+            # Spare the caller the transfer of a large value whose condition does not hold.
+            write.conditions.check(await self._find(address), name=str(address))
+        content = await self._store_spool(address.owners, spooled)
+        value = await self._writing.replace(address, content, write)
+        return VariableInfo(address, value)
+
+    async def delete(self, address: Address, *, if_match: str | None = None) -> None:
+        """Remove the variable; that it is not there is no error, unless a revision is asked for.
+
+        Raises:
+            PreconditionFailed: it does not have that revision.
+            StoreError: the store failed; the variable is there or not.
+        """
+        await self._writing.remove(address, Conditions(if_match=if_match))
+
+    # Many
+
+    async def list(
+        self, owners: Owners, scope: Scope, *, prefix: str = "", after: str = ""
+    ) -> AsyncIterator[VariableInfo]:
+        """Yield what is known about each variable of a scope, in the order of the keys' bytes.
+
+        Args:
+            owners: Whose variables.
+            scope: Which of their scopes.
+            prefix: Only keys that begin with it.
+            after: Only keys greater than it: the last one of the page before.
+        """
+        start = paths.scope_prefix(owners, scope)
+        ahead: deque[asyncio.Task[VariableInfo | None]] = deque()
+        try:
+            async for listed in self.store.list(start + prefix, after=after and start + after):
+                address = Address(owners, scope, paths.key_of(listed.path))
+                ahead.append(asyncio.create_task(self._find_info(address)))
+                if len(ahead) >= _LIST_AHEAD and (info := await ahead.popleft()) is not None:
+                    yield info
+            while ahead:
+                if (info := await ahead.popleft()) is not None:
+                    yield info
+        finally:
+            for task in ahead:
+                task.cancel()
+            await asyncio.gather(*ahead, return_exceptions=True)
+
+    async def clear_scope(self, owners: Owners, scope: Scope) -> int:
+        """Remove all variables of a scope and return how many there were."""
+        return await endings.clear_scope(self.store, owners, scope, clock=self._clock)
+
+    async def end_instance(self, owners: Owners, *, keep_until: float | None = None) -> None:
+        """Finish the instance's decisions, then remove its variables, data and decisions.
+
+        Args:
+            owners: The instance.
+            keep_until: Keep decisions and results until then, seconds since the epoch: an attempt
+                that was stopped may go on, and only its decision stops it (see `endings`). None
+                says that none can be left, as after a run whose processes have all ended.
+        """
+        await endings.end_instance(
+            self.store, self._commits, owners, keep_until=keep_until, clock=self._clock
+        )
+
+    async def remove_namespace(self, owners: Owners) -> int:
+        """Remove everything of a namespace and return how many objects there were."""
+        return await endings.remove_all(self.store, paths.namespace_prefix(owners))
+
+    # Commits
+
+    async def store_content(self, owners: Owners, data: Data) -> Stored:
+        """Put the bytes of a `Change` where they can stay; hand it to `commit` or `discard`.
+
+        Raises:
+            TooLarge: they are longer than allowed; nothing is left behind.
+            StoreError: they could not be stored; nothing is left behind.
+        """
+        return await self._store_spool(owners, await contents.spool(data))
+
+    async def discard(self, owners: Owners, content: Stored) -> None:
+        """Remove content that was never handed to a commit."""
+        if content.body is not None:
+            await self.store.delete(paths.body(owners, content.body))
+
+    async def commit(
+        self,
+        decision: str,
+        changes: Sequence[Change],
+        *,
+        result: bytes = b"",
+        deadline: float | None = None,
+    ) -> Outcome:
+        """Make all changes at one moment; see `commits.Commits.commit`."""
+        for change in changes:
+            _check_content_type(change.content_type)
+        return await self._commits.commit(decision, changes, result=result, deadline=deadline)
+
+    async def abandon(self, decision: str) -> Outcome | None:
+        """Give an action up for good; return its outcome if it had committed, which stands."""
+        return await self._commits.abandon(decision)
+
+    async def find_decision(self, decision: str) -> Outcome | Abandoned | None:
+        """Return what was decided for good about an action, or None when nothing was yet."""
+        return await self._commits.find(decision)
+
+    async def _find(self, address: Address) -> Value | None:
+        path = paths.variable(address)
+        found = await self.store.get(path)
+        if found is None:
+            return None
+        record = records.decode(found.data, path=path)
+        value = record.current
+        if record.pending is not None:
+            value = await pendings.resolve(self.store, path, Seen(record, found.etag))
+        return expiries.alive(value, now=self._clock())
+
+    async def _find_info(self, address: Address) -> VariableInfo | None:
+        value = await self._find(address)
+        return VariableInfo(address, value) if value is not None else None
+
+    async def _store_spool(self, owners: Owners, spooled: Spool) -> Stored:
+        return await contents.store_spool(self.store, owners, spooled, max_bytes=self._max_bytes)
+
+
+def _check_content_type(content_type: str | None) -> str | None:
+    if content_type is None:
+        return None
+    if not (content_type.isascii() and content_type.isprintable()):
+        raise InvalidInput(f"content type {content_type[:64]!a} is no printable ASCII text")
+    if not 0 < len(content_type) <= _CONTENT_TYPE_LENGTH:
+        raise InvalidInput(f"a content type has 1 to {_CONTENT_TYPE_LENGTH} characters")
+    return content_type

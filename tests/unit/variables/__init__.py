@@ -1,0 +1,1 @@
+"""Unit tests of the variables package, over the memory driver."""
