@@ -1,0 +1,55 @@
+"""What documentation shows: its fenced blocks, to be checked as code is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_FENCE = re.compile(
+    r"^(?P<fence>`{3,})(?P<info>.*)\n(?P<text>(?:.*\n)*?)(?P=fence)\s*$", re.MULTILINE
+)
+_LINK = re.compile(r"\]\((?P<target>[^)#\s]+)?(?:#(?P<anchor>[^)\s]+))?\)")
+_HEADING = re.compile(r"^#+ (?P<title>.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One fenced block."""
+
+    file: Path
+    line: int
+    """Where its text begins, from 1."""
+    language: str
+    marks: tuple[str, ...]
+    """Words after the language, for whoever checks the block."""
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file.name}:{self.line}"
+
+
+def read_blocks(file: Path) -> Iterator[Block]:
+    """Return the file's fenced blocks in their order."""
+    content = file.read_text()
+    for match in _FENCE.finditer(content):
+        language, *marks = match["info"].split() or [""]
+        line = content.count("\n", 0, match.start("text")) + 1
+        yield Block(file, line, language, tuple(marks), match["text"])
+
+
+def read_links(file: Path) -> Iterator[tuple[str, str]]:
+    """Return target and anchor of each link that stays within the repository."""
+    prose = _FENCE.sub("", file.read_text())
+    for match in _LINK.finditer(prose):
+        target = match["target"] or ""
+        if "://" not in target:
+            yield target, match["anchor"] or ""
+
+
+def read_anchors(file: Path) -> set[str]:
+    """Return the anchors that headings make, as GitHub makes them."""
+    prose = _FENCE.sub("", file.read_text())
+    titles = (match["title"] for match in _HEADING.finditer(prose))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}

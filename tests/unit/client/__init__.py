@@ -1,0 +1,1 @@
+"""The client that functions written in Python import."""
