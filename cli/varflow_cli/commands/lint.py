@@ -1,0 +1,34 @@
+"""`varflow lint`: what is wrong in workflow files, without running them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from varflow_cli import failures, options
+
+
+@click.command("lint", epilog="Exit codes: 0 all files are valid, 2 they are not.")
+@options.files
+@options.expressions
+@options.as_json
+@options.debug
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    *,
+    files: tuple[Path, ...],
+    expressions: str | None,
+    is_json: bool,
+) -> None:
+    """Check FILE... and print every problem as file:line: field: what is wrong.
+
+    For valid files it says how their expressions are read, and why.
+    """
+    from varflow_cli import linting
+
+    report = linting.lint(files, expressions=expressions)
+    click.echo(report.as_json() if is_json else report.as_text(), nl=False)
+    context.exit(0 if report.is_valid else failures.MISTAKEN)

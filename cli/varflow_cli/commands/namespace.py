@@ -1,0 +1,30 @@
+"""`varflow namespace`: namespaces as owners of variables."""
+
+from __future__ import annotations
+
+import click
+
+from varflow_cli import options
+
+
+@click.group("namespace")
+def command() -> None:
+    """End the life of a namespace's variables."""
+
+
+@command.command("rm")
+@click.argument("name")
+@options.store
+@options.yes
+@options.debug
+def remove(*, name: str, store: str | None, is_confirmed: bool) -> None:
+    """Remove all variables of namespace NAME, those of its workflows too."""
+    from varflow_cli import lifetimes, loops, storing
+
+    options.confirm(
+        f"Remove all variables of namespace {name} and of its workflows?",
+        is_confirmed=is_confirmed,
+    )
+    owners = storing.make_owners(namespace=name)
+    count = loops.run(lifetimes.end_namespace(storing.shown_store_url(store), owners))
+    click.echo(lifetimes.describe(count), err=True)

@@ -1,0 +1,29 @@
+"""`varflow workflow`: workflows as owners of variables."""
+
+from __future__ import annotations
+
+import click
+
+from varflow_cli import options
+
+
+@click.group("workflow")
+def command() -> None:
+    """End the life of a workflow's variables."""
+
+
+@command.command("rm")
+@click.argument("name")
+@options.storage
+@options.yes
+def remove(*, name: str, store: str | None, namespace: str | None, is_confirmed: bool) -> None:
+    """Remove all variables of workflow NAME, as deleting the workflow does in a cluster."""
+    from varflow_cli import lifetimes, loops, storing
+
+    owners = storing.make_owners(namespace=namespace or storing.NAMESPACE, workflow=name)
+    options.confirm(
+        f"Remove all variables of workflow {name} in namespace {owners.namespace}?",
+        is_confirmed=is_confirmed,
+    )
+    count = loops.run(lifetimes.end_workflow(storing.shown_store_url(store), owners))
+    click.echo(lifetimes.describe(count), err=True)

@@ -1,0 +1,45 @@
+"""The end of a workflow's or namespace's variables, where no cluster deletes their owner."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from varflow.variables import paths
+from varflow.variables.scopes import Owners, Scope
+from varflow.variables.variables import Variables
+from varflow_cli import storing
+
+
+async def end_workflow(url: str, owners: Owners) -> int:
+    """Remove the workflow's variables and return how many there were."""
+    async with storing.open_variables(url) as variables:
+        return await variables.clear_scope(owners, Scope.WORKFLOW)
+
+
+async def end_namespace(url: str, owners: Owners) -> int:
+    """Remove everything of the namespace and return how many variables of it there were."""
+    async with storing.open_variables(url) as variables:
+        count = await variables.clear_scope(owners, Scope.NAMESPACE)
+        for workflow in await _workflows(variables, owners):
+            owner = dataclasses.replace(owners, workflow=workflow)
+            count += await variables.clear_scope(owner, Scope.WORKFLOW)
+        # What instances that were killed have left, and bodies that nobody names any more.
+        await variables.remove_namespace(owners)
+        return count
+
+
+def describe(count: int) -> str:
+    """Say how many variables were removed."""
+    return "1 variable removed" if count == 1 else f"{count} variables removed"
+
+
+async def _workflows(variables: Variables, owners: Owners) -> list[str]:
+    """Return the workflows that own variables in the namespace."""
+    prefix = f"{paths.namespace_prefix(owners)}w/"
+    names = dict.fromkeys(
+        [
+            listed.path.removeprefix(prefix).partition("/")[0]
+            async for listed in variables.store.list(prefix)
+        ]
+    )
+    return list(names)

@@ -1,0 +1,171 @@
+"""What the engine asks for, done on this machine: each command becomes the event that answers it.
+
+    DispatchAction ─► the function listens ─► the sidecar's Actions ─► ActionFinished
+    GiveUp ─────────► cancel, abandon the decision ─► ActionGivenUp, or ActionFinished
+    ReadVariables ──► Variables.get, all at one time ─► VariablesRead
+    WriteVariables ─► one commit, under its decision ─► VariablesWritten
+
+No semantics of its own: what a value is, and what may be tried again, is decided by `conversions`,
+`Variables` and the engine. A store that is away is waited out for a while (`PATIENCE_SECONDS`);
+what is left of an error becomes `EffectFailed`, a crash unless the workflow's author can mend it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from varflow import errors
+from varflow.contract import (
+    CODE_CANCELLED,
+    CODE_CONTAINER_FAILED,
+    CODE_INTERNAL,
+    Dispatch,
+    Outcome,
+    OutcomeStatus,
+)
+from varflow.engine.messages import (
+    ActionFinished,
+    ActionGivenUp,
+    DispatchAction,
+    EffectFailed,
+    Event,
+    GiveUp,
+    Json,
+    ReadVariables,
+    VariableRead,
+    VariablesRead,
+    VariablesWritten,
+    VariableWrite,
+    WriteVariables,
+)
+from varflow.variables import conversions, paths, scopes
+from varflow.variables.scopes import Owners
+from varflow.variables.variables import Change, Variables
+from varflow_cli.local.functions import FunctionNotStarted, LocalFunctions
+from varflow_sidecar import retrying
+from varflow_sidecar.actions import Actions
+
+EPOCH: Final = 1
+"""There is one control plane: this process."""
+
+PATIENCE_SECONDS: Final = 60.0
+"""How long a getter or setter waits for a store that is away (design.md §8, promise 4)."""
+
+Clock = Callable[[], float]
+Effect = DispatchAction | GiveUp | ReadVariables | WriteVariables
+_T = TypeVar("_T")
+
+
+class Effects:
+    """Carries out the commands of one instance."""
+
+    def __init__(
+        self,
+        *,
+        owners: Owners,
+        variables: Variables,
+        actions: Actions,
+        functions: LocalFunctions,
+        clock: Clock = time.time,
+    ) -> None:
+        self._owners = owners
+        self._variables = variables
+        self._actions = actions
+        self._functions = functions
+        self._clock = clock
+        self._given_up: set[str] = set()
+
+    async def carry_out(self, command: Effect) -> Event:
+        """Do what a command says and return the event that answers it."""
+        match command:
+            case DispatchAction():
+                return await self._dispatch(command)
+            case GiveUp():
+                return await self._give_up(command)
+            case ReadVariables():
+                return await self._read_all(command)
+            case WriteVariables():
+                return await self._write(command)
+
+    async def _dispatch(self, command: DispatchAction) -> Event:
+        outcome = await self._run(command)
+        return ActionFinished(at=self._clock(), action_id=command.action_id, outcome=outcome)
+
+    async def _run(self, command: DispatchAction) -> Outcome:
+        try:
+            await self._functions.ready(command.function)
+        except FunctionNotStarted as error:
+            return Outcome(
+                status=OutcomeStatus.FAILED, code=CODE_CONTAINER_FAILED, message=str(error)
+            )
+        if command.action_id in self._given_up:  # while the function was starting
+            return Outcome(status=OutcomeStatus.CANCELLED, code=CODE_CANCELLED)
+        return await self._actions.run(self._make_dispatch(command))
+
+    async def _give_up(self, command: GiveUp) -> Event:
+        self._given_up.add(command.action_id)
+        with contextlib.suppress(errors.UnknownAction):  # a setter, or not sent yet
+            self._actions.cancel(command.action_id)
+        decision = paths.decision(self._owners, command.decision)
+        stands = await self._patiently(lambda: self._variables.abandon(decision))
+        if stands is None:
+            return ActionGivenUp(at=self._clock(), action_id=command.action_id)
+        outcome = Outcome.decode(stands.result)
+        return ActionFinished(at=self._clock(), action_id=command.action_id, outcome=outcome)
+
+    async def _read_all(self, command: ReadVariables) -> Event:
+        values = await asyncio.gather(*(self._read(item) for item in command.items))
+        return VariablesRead(at=self._clock(), request=command.request, values=tuple(values))
+
+    async def _write(self, command: WriteVariables) -> Event:
+        changes = await asyncio.gather(*(self._make_change(item) for item in command.items))
+        decision = paths.decision(self._owners, command.decision)
+        result = Outcome(status=OutcomeStatus.COMPLETE).encode()
+        await self._patiently(lambda: self._variables.commit(decision, changes, result=result))
+        return VariablesWritten(at=self._clock(), request=command.request)
+
+    def failure(self, request: str, error: errors.VarflowError) -> Event:
+        """Return the event for a command that ended with an error."""
+        is_catchable = error.status < 500
+        return EffectFailed(
+            at=self._clock(),
+            request=request,
+            code=error.code if is_catchable else CODE_INTERNAL,
+            message=error.message if is_catchable else f"{error.message} [{error.code}]",
+            is_catchable=is_catchable,
+        )
+
+    def _make_dispatch(self, command: DispatchAction) -> Dispatch:
+        return Dispatch(
+            action_id=command.action_id,
+            function=command.function,
+            owners=self._owners,
+            decision=command.decision,
+            idempotency_key=command.idempotency_key,
+            epoch=EPOCH,
+            deadline=command.deadline,
+            input=command.input,
+            iterator=command.iterator,
+            attempt=command.attempt,
+            files=command.files,
+        )
+
+    async def _read(self, item: VariableRead) -> Json:
+        address = scopes.address(self._owners, item.scope, item.key)
+        variable = await self._patiently(lambda: self._variables.get(address))
+        return None if variable is None else conversions.json_or_base64(await variable.bytes())
+
+    async def _make_change(self, item: VariableWrite) -> Change:
+        address = scopes.address(self._owners, item.scope, item.key)
+        if item.data is None:
+            return Change(address, None)
+        data = item.data
+        content = await self._patiently(lambda: self._variables.store_content(self._owners, data))
+        return Change(address, content, item.content_type)
+
+    async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        return await retrying.until(self._clock() + PATIENCE_SECONDS, call)

@@ -1,0 +1,200 @@
+"""One local run: everything is set up, the instance runs, and everything is taken down again.
+
+    folder, warden ► variables ► sidecar ► /var served ► functions ► evaluator ► the shell
+
+In this order, and back again whatever happens; functions start in parallel with the first steps.
+When the instance has ended, actions that were given up have a moment to end on `DELETE` before
+their functions are stopped; then the instance's own variables end, and what commits still had to
+tidy up is waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from varflow.contract import VARIABLE_PORT
+from varflow.engine import codes
+from varflow.engine.messages import Finish, InstanceStatus
+from varflow.errors import StoreError
+from varflow.language.evaluating import Evaluator
+from varflow.variables.scopes import Owners
+from varflow.variables.variables import Variables
+from varflow_cli import storing
+from varflow_cli.local import declaring, guarding, serving, signals
+from varflow_cli.local.effects import Effects
+from varflow_cli.local.functions import LocalFunction, LocalFunctions
+from varflow_cli.local.launching import SIDECAR_URL, Launch
+from varflow_cli.local.planning import Plan
+from varflow_cli.local.serving import Served
+from varflow_cli.local.shell import Shell
+from varflow_cli.progress import Progress
+from varflow_cli.results import Result
+from varflow_sidecar.actions import Actions
+from varflow_sidecar.logs import Level
+from varflow_sidecar.sidecar import Sidecar
+
+DRAIN_SECONDS: Final = 3.0
+"""How long given-up actions may take to end on their functions' `DELETE` at the end of a run."""
+
+
+async def run(plan: Plan, progress: Progress) -> Result:
+    """Run one instance to its end, and leave nothing running.
+
+    Raises:
+        Mistake: the environment or a store's URL cannot be used.
+        StoreError: the store cannot be opened.
+        Exception: Varflow has a defect.
+    """
+    instance = plan.owners.instance
+    progress.note(f"instance {instance} of {plan.workflow.name} in {plan.owners.namespace}")
+    with signals.taken() as interrupts:
+        async with contextlib.AsyncExitStack() as stack:
+            shell, functions = await _set_up(stack, plan, progress)
+            running = asyncio.create_task(shell.run(plan.input))
+            interrupts.connect(
+                cancel=lambda name: _cancel(shell, progress, name),
+                end=lambda: _end(running, functions),
+            )
+            functions.start()
+            with _limited(shell, plan.timeout_seconds):
+                finish = await _result(running)
+    result = Result.of_finish(instance, finish)
+    progress.finish(result.status, error=f"{result.code}: {result.message}" if result.error else "")
+    return replace(result, message=plan.secrets.mask(result.message))
+
+
+async def _set_up(
+    stack: contextlib.AsyncExitStack, plan: Plan, progress: Progress
+) -> tuple[Shell, LocalFunctions]:
+    """Set everything up, to be taken down by `stack`; no function runs yet."""
+    folder, warden = await stack.enter_async_context(guarding.guarded_folder())
+    variables = await stack.enter_async_context(
+        storing.open_variables(plan.store, writer=f"instance {plan.owners.instance}")
+    )
+    _show_store(variables, progress)
+    await declaring.declare(plan.declared, variables)
+    stack.push_async_callback(_end_instance, variables, plan.owners, progress)
+    functions = LocalFunctions()
+    settings = replace(plan.settings, shared_dir=str(folder / "shared"))
+    sidecar = await stack.enter_async_context(
+        Sidecar.open(variables, functions.endpoints, settings=settings, log=ProgressLog(progress))
+    )
+    served = await stack.enter_async_context(serving.serve(sidecar, plan.environ))
+    _warn_of_taken_port(plan, served, progress)
+    for launch in plan.launches:
+        functions.add(
+            LocalFunction(
+                launch,
+                environ=_environ(plan.environ, launch, served),
+                warden=warden,
+                progress=progress,
+                start_seconds=settings.function_start_seconds,
+            )
+        )
+    stack.push_async_callback(functions.stop)
+    stack.push_async_callback(_drain, sidecar.actions)
+    evaluator = await stack.enter_async_context(Evaluator())
+    effects = Effects(
+        owners=plan.owners, variables=variables, actions=sidecar.actions, functions=functions
+    )
+    shell = Shell(
+        plan.workflow,
+        instance=plan.owners.instance,
+        effects=effects,
+        evaluator=evaluator,
+        secrets=plan.secrets,
+        progress=progress,
+    )
+    return shell, functions
+
+
+def _cancel(shell: Shell, progress: Progress, signal_name: str) -> None:
+    progress.warn(f"{signal_name}: cancelling the instance; once more to end it at once")
+    shell.cancel(message=f"cancelled by {signal_name}")
+
+
+def _end(running: asyncio.Task[Finish], functions: LocalFunctions) -> None:
+    functions.kill()
+    running.cancel()
+
+
+async def _result(running: asyncio.Task[Finish]) -> Finish:
+    """Return how the instance ended, when it was not allowed to, too."""
+    await asyncio.wait({running})
+    if not running.cancelled():
+        return running.result()
+    return Finish(
+        status=InstanceStatus.CANCELLED,
+        output=None,
+        code=codes.CANCELLED,
+        message="ended at once by a second signal",
+    )
+
+
+@contextlib.contextmanager
+def _limited(shell: Shell, seconds: float | None) -> Iterator[None]:
+    """Cancel the instance when it takes longer than `--timeout` allows."""
+    if seconds is None:
+        yield
+        return
+    message = f"the run took longer than --timeout {seconds:g} s"
+    handle = asyncio.get_running_loop().call_later(seconds, lambda: shell.cancel(message=message))
+    try:
+        yield
+    finally:
+        handle.cancel()
+
+
+async def _drain(actions: Actions) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await actions.idle()
+
+
+async def _end_instance(variables: Variables, owners: Owners, progress: Progress) -> None:
+    """End the instance's variables: no process of the run is left that could write."""
+    try:
+        await variables.end_instance(owners)
+    except StoreError as error:
+        # The instance has ended as it has; what is left in the store disturbs nobody.
+        progress.warn(f"the instance's variables could not be removed: {error.message}")
+
+
+def _show_store(variables: Variables, progress: Progress) -> None:
+    store = variables.store
+    if store.is_durable:
+        progress.note(f"store {store.url}")
+    else:
+        progress.warn(f"store {store.url}: variables end with this run")
+
+
+def _warn_of_taken_port(plan: Plan, served: Served, progress: Progress) -> None:
+    fixed = [launch.function for launch in plan.launches if launch.port is not None]
+    if fixed and not served.has_usual_port:
+        progress.warn(
+            f"port {VARIABLE_PORT} is taken, perhaps by another run: {', '.join(fixed)} reaches "
+            f"variables only through ${SIDECAR_URL}"
+        )
+
+
+def _environ(environ: Mapping[str, str], launch: Launch, served: Served) -> dict[str, str]:
+    # What a Python function prints should be seen when it prints it, not when it ends.
+    usual = {"PYTHONUNBUFFERED": "1"}
+    return {**usual, **environ, **launch.environ, SIDECAR_URL: served.url}
+
+
+class ProgressLog:
+    """The instance's log as the sidecar sees it: lines are shown, and end with the run."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def write(self, owners: Owners, text: str, *, level: Level = Level.INFO) -> None:
+        self._progress.log(text, level=level)
+
+    async def flush(self, owners: Owners) -> None:
+        pass

@@ -1,0 +1,93 @@
+"""How a run ended, for programs: the object that `varflow run --json` prints, and its exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from varflow.engine import codes
+from varflow.engine.messages import Finish, InstanceStatus
+from varflow.variables import conversions
+from varflow_cli import failures
+from varflow_cli.failures import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One run."""
+
+    instance: str | None
+    """None when nothing was started."""
+    status: InstanceStatus
+    output: Any = None
+    code: str = ""
+    message: str = ""
+    exit_code: int = 0
+
+    @classmethod
+    def of_finish(cls, instance: str, finish: Finish) -> Result:
+        """Return the result of an instance that has ended."""
+        is_complete = finish.status is InstanceStatus.COMPLETE
+        return cls(
+            instance=instance,
+            status=finish.status,
+            output=finish.output,
+            code=finish.code,
+            message=finish.message,
+            exit_code=0 if is_complete else failures.FAILED,
+        )
+
+    @classmethod
+    def of_failure(cls, instance: str | None, failure: Failure) -> Result:
+        """Return the result of a run that broke off: the caller's mistake, or Varflow's failure."""
+        is_mistake = failure.exit_code == failures.MISTAKEN
+        return cls(
+            instance=None if is_mistake else instance,
+            status=InstanceStatus.FAILED if is_mistake else InstanceStatus.CRASHED,
+            code=failure.code,
+            message=failure.message,
+            exit_code=failure.exit_code,
+        )
+
+    @classmethod
+    def of_interrupt(cls) -> Result:
+        """Return the result of a run that was cancelled before it had started anything."""
+        return cls(
+            instance=None,
+            status=InstanceStatus.CANCELLED,
+            code=codes.CANCELLED,
+            message="cancelled before the instance started",
+            exit_code=failures.FAILED,
+        )
+
+    @property
+    def error(self) -> dict[str, str] | None:
+        """Why it did not complete; None when it did."""
+        if self.status is InstanceStatus.COMPLETE:
+            return None
+        return {"code": self.code, "message": self.message}
+
+    def encode(self) -> bytes:
+        """Return the object as one line of JSON."""
+        return encode_json(
+            {
+                "instance": self.instance,
+                "status": self.status,
+                "output": self.output,
+                "error": self.error,
+            }
+        )
+
+    def encode_output(self) -> bytes:
+        """Return the output alone, indented for people."""
+        try:
+            return orjson.dumps(self.output, option=orjson.OPT_INDENT_2)
+        except TypeError:
+            return encode_json(self.output)
+
+
+def encode_json(value: Any) -> bytes:
+    """Return a value as one line of JSON, integers of any length included."""
+    return conversions.encode_setter(value) or b"null"

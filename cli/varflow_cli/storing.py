@@ -1,0 +1,76 @@
+"""Where the command line keeps variables, and whose they are.
+
+Without `--store` that is a folder in the user's data directory, the same for every working folder,
+so that the next run of a workflow finds what the last one left wherever it is started from. Locally
+a UID is the name (design.md §6), and there is one cluster, called `local`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+from varflow.variables import keys
+from varflow.variables.scopes import Owners
+from varflow.variables.stores import opening
+from varflow.variables.variables import Variables
+from varflow_cli.failures import Mistake
+
+CLUSTER: Final = "local"
+
+NAMESPACE: Final = "default"
+"""The namespace when nobody names one."""
+
+
+def default_folder(environ: Mapping[str, str], *, platform: str = sys.platform) -> Path:
+    """Return the store's folder in the user's data directory, as the platform has it."""
+    home = Path(environ.get("HOME") or Path.home())
+    if platform == "darwin":
+        return home / "Library" / "Application Support" / "varflow" / "store"
+    given = Path(environ.get("XDG_DATA_HOME", ""))
+    # The XDG specification: a relative path is invalid and to be ignored.
+    data = given if given.is_absolute() else home / ".local" / "share"
+    return data / "varflow" / "store"
+
+
+def store_url(given: str | None) -> str:
+    """Return the URL that `--store` named, or the default store's."""
+    return given or default_folder(os.environ).as_uri()
+
+
+def shown_store_url(given: str | None) -> str:
+    """Return the same, and say on standard error which one it is when the caller did not."""
+    url = store_url(given)
+    if not given:
+        click.echo(f"varflow: store {url}", err=True)
+    return url
+
+
+@asynccontextmanager
+async def open_variables(url: str, *, writer: str = "varflow") -> AsyncIterator[Variables]:
+    """Open the variables in a store; on leaving, everything that was begun is finished."""
+    variables = Variables(opening.open_store(url), writer=writer)
+    try:
+        await variables.open()
+        yield variables
+    finally:
+        await variables.close()
+
+
+def make_owners(*, namespace: str, workflow: str = "", instance: str = "") -> Owners:
+    """Return the owners with these names.
+
+    Raises:
+        Mistake: one of them cannot be a name.
+    """
+    given = {"namespace": namespace, "workflow": workflow, "instance": instance}
+    for what, name in given.items():
+        if name and (fault := keys.find_fault(name)):
+            raise Mistake(f"the {what}'s name {name!a} {fault}", code="invalid_name")
+    return Owners(cluster=CLUSTER, **given)
