@@ -1,0 +1,253 @@
+"""The kinds of field that a workflow is made of: what pydantic does with a raw value. PURE.
+
+A field that takes expressions becomes a `Template`; what is written literally is checked at once,
+what an expression yields only when it runs. `Context` goes along with every validation: it says
+which dialect the file is in, gathers the jq programs met on the way, and on a second pass knows
+which of them jq refused (see `loading`).
+
+Faults raised here may be several for one field, with places of their own inside it: `raise_faults`.
+A `Model` turns what pydantic itself finds into the same, in the words of `wording`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, NoReturn, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PlainValidator,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+
+from varflow.language import durations, expressions, wording
+from varflow.language.expressions import (
+    Dialect,
+    Fault,
+    InvalidTemplateError,
+    Language,
+    Literal,
+    Path,
+    Template,
+)
+from varflow.variables import keys, scopes
+
+FILE_TYPES = ("plain", "base64", "tar", "tar.gz")
+_SCOPES = tuple(scope.value for scope in scopes.Scope)
+_OCTAL = re.compile(r"(0o?)?[0-7]{1,3}")
+_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9])?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a validation knows beside the value."""
+
+    dialect: Dialect
+    programs: set[str] = field(default_factory=set)
+    """Sources of the jq programs met."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Sources that jq cannot compile, and why."""
+
+
+class Model(BaseModel):
+    """What all parts of a workflow share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    absent: ClassVar[Mapping[str, str]] = {}
+    """What to say of required fields that are missing."""
+    later: ClassVar[Mapping[str, str]] = {}
+    """Fields that other versions know, and what to say of them."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_it_in_our_words(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            names = [info.alias or name for name, info in cls.model_fields.items()]
+            faults = wording.translate(error, names, absent=cls.absent, later=cls.later)
+        raise_faults(faults)
+        raise AssertionError(faults)
+
+
+def raise_faults(faults: Sequence[Fault]) -> None:
+    """Raise pydantic's error for faults within one field, if there are any."""
+    if not faults:
+        return
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError(wording.OURS, "{text}", _said(fault)),
+            loc=fault.path,
+            input=None,
+        )
+        for fault in faults
+    ]
+    raise ValidationError.from_exception_data("workflow", details)
+
+
+def fail(message: str, *path: str | int, hint: str = "") -> NoReturn:
+    """Raise pydantic's error for one fault."""
+    raise_faults([Fault(path, message, hint)])
+    raise AssertionError(message)
+
+
+def _said(fault: Fault) -> dict[str, Any]:
+    return {"text": fault.message, "hint": fault.hint}
+
+
+# Expressions
+
+
+def _template(value: Any, info: ValidationInfo) -> Template:
+    context = info.context if isinstance(info.context, Context) else Context(Dialect.WRAPPED)
+    return _parse(value, context, dialect=context.dialect)
+
+
+def _parse(value: Any, context: Context, *, dialect: Dialect) -> Template:
+    if isinstance(value, expressions.KINDS):
+        return value
+    faults: list[Fault] = []
+    try:
+        template = expressions.parse(value, dialect)
+    except InvalidTemplateError as error:
+        template = error.template
+        faults += error.faults
+    faults += [it for found in expressions.walk(template) if (it := _judge(*found, context))]
+    raise_faults(faults)
+    return template
+
+
+def _judge(path: Path, program: expressions.Program, context: Context) -> Fault | None:
+    if program.language is Language.JS:
+        return Fault(path, "js( needs the extra [js], which is not available yet; use jq(")
+    context.programs.add(program.source)
+    reason = context.refused.get(program.source)
+    return Fault(path, reason) if reason else None
+
+
+def _text(find_fault: Callable[[str], str | None]) -> Callable[[Any, ValidationInfo], Template]:
+    """Return the validator of a text in which only `jq(…)` is a program, in both dialects."""
+
+    def validate(value: Any, info: ValidationInfo) -> Template:
+        if not isinstance(value, (str, *expressions.KINDS)):
+            fail(wording.not_a_string(value))
+        context = info.context if isinstance(info.context, Context) else Context(Dialect.WRAPPED)
+        template = _parse(value, context, dialect=Dialect.WRAPPED)
+        if isinstance(template, Literal):
+            fault = find_fault(template.value)
+            raise_faults([Fault((), fault)] if fault else [])
+        return template
+
+    return validate
+
+
+# Faults of literal texts
+
+
+def _key_fault(text: str) -> str | None:
+    fault = keys.find_fault(text)
+    return f"the key {_shown(text)} {fault}" if fault else None
+
+
+def _scope_fault(text: str) -> str | None:
+    if text in _SCOPES:
+        return None
+    return f"unknown scope {_shown(text)}; a scope is one of {', '.join(_SCOPES)}"
+
+
+def _type_fault(text: str) -> str | None:
+    if text in FILE_TYPES:
+        return None
+    return f"unknown type {_shown(text)}; a file is one of {', '.join(FILE_TYPES)}"
+
+
+def _permissions_fault(text: str) -> str | None:
+    if not text or _OCTAL.fullmatch(text):
+        return None
+    return f"{_shown(text)} is not a file mode in octal digits, such as '0644'"
+
+
+def find_target_fault(name: str) -> str | None:
+    """Return what is wrong with `name` as a file's place in the temp dir, or None.
+
+    It may have sub-folders and never leaves the temp dir; `out/` is where results go.
+    """
+    if not name:
+        return None
+    parts = name.split("/")
+    if name.startswith("/"):
+        return f"{_shown(name)} is absolute; it is a place in the function's temp dir"
+    for part in parts:
+        fault = keys.find_fault(part)
+        if fault:
+            return (
+                f"{_shown(name)} is no safe place in the temp dir: the part {_shown(part)} {fault}"
+            )
+    return f"{_shown(name)} is in out/, which is for results" if parts[0] == "out" else None
+
+
+def _any_text(_: str) -> None:
+    return None
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+# Other checks
+
+
+def _identifier(value: Any) -> str:
+    if not isinstance(value, str):
+        fail(wording.not_a_string(value))
+    if not _ID.fullmatch(value):
+        fail(
+            f"{_shown(value)} is no id: 1 to 100 letters, digits and inner '-', '_' and '.' are one"
+        )
+    return value
+
+
+def _pattern(value: Any) -> str:
+    if not isinstance(value, str):
+        fail(wording.not_a_string(value))
+    if not value.strip():
+        fail("is empty; name an error code, or '*' for all")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    try:
+        return durations.parse(value)
+    except ValueError as error:
+        fail(str(error))
+        raise
+
+
+Expression = Annotated[Template, PlainValidator(_template)]
+"""A field that takes expressions: bare ones in the older edition."""
+WrappedText = Annotated[Template, PlainValidator(_text(_any_text))]
+"""A text in which only `jq(...)` is a program, in both editions."""
+Key = Annotated[Template, PlainValidator(_text(_key_fault))]
+"""A variable's name."""
+Scope = Annotated[Template, PlainValidator(_text(_scope_fault))]
+"""A variable's scope."""
+Target = Annotated[Template, PlainValidator(_text(find_target_fault))]
+"""Where a file is put, relative to the temp dir; empty: its key."""
+FileType = Annotated[Template, PlainValidator(_text(_type_fault))]
+"""What becomes of a variable that is mounted."""
+Permissions = Annotated[Template, PlainValidator(_text(_permissions_fault))]
+"""Octal digits; empty for the default."""
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+"""An ISO 8601 duration, such as PT5S, in seconds."""
+Identifier = Annotated[str, BeforeValidator(_identifier)]
+"""The name of a state or function within its workflow."""
+Pattern = Annotated[str, BeforeValidator(_pattern)]
+"""A glob over error codes."""

@@ -1,0 +1,212 @@
+"""Files in, checked workflows and declared variables out; or every problem in them at once.
+
+Reading a file, telling what its documents are, and making values of them go one after the other for
+all files; then all jq programs are compiled in one go. Programs that jq refuses are found again by
+validating the documents a second time with that knowledge: it puts each complaint at its field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from varflow.errors import InvalidWorkflowFile, Problem
+from varflow.language import checks, documents, editions, syntax
+from varflow.language.declarations import DeclaredVariable
+from varflow.language.documents import Document, InvalidYamlError
+from varflow.language.editions import Envelope, Kind
+from varflow.language.expressions import Dialect, Fault
+from varflow.language.fields import Context
+from varflow.language.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a workflow comes from, and how it was read."""
+
+    file: str
+    """As it was named; `local.dir` of a function is relative to its folder."""
+    line: int
+    reason: str
+    """Why its dialect was chosen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definitions:
+    """What some files define."""
+
+    workflows: dict[str, Workflow] = field(default_factory=dict)
+    """By name, in the order of the files; the first is the main one."""
+    variables: list[DeclaredVariable] = field(default_factory=list)
+    origins: dict[str, Origin] = field(default_factory=dict)
+    """By the workflow's name."""
+
+
+def load_files(paths: Iterable[str | Path], *, dialect: Dialect | None = None) -> Definitions:
+    """Load YAML files. Reads them and waits for a process, so not for an event loop.
+
+    Args:
+        paths: each may hold several documents: manifests, or Direktiv's own workflows.
+        dialect: how expressions are written, whatever the files say.
+
+    Raises:
+        InvalidWorkflowFile: with everything that is wrong in any of them.
+        VarflowError: the jq programs cannot be compiled within their limits.
+    """
+    loading = _Loading(dialect)
+    for path in paths:
+        try:
+            loading.read(str(path), Path(path).read_bytes())
+        except OSError as error:
+            loading.problems.append(
+                Problem(str(path), f"cannot be read: {error.strerror or error}")
+            )
+    return loading.finish()
+
+
+def load_text(text: str, *, source: str, dialect: Dialect | None = None) -> Definitions:
+    """Load YAML text; `source` is its name in messages, and as a file's would be.
+
+    Raises:
+        InvalidWorkflowFile: with everything that is wrong in it.
+        VarflowError: the jq programs cannot be compiled within their limits.
+    """
+    loading = _Loading(dialect)
+    loading.read(source, text.encode(errors="surrogatepass"))
+    return loading.finish()
+
+
+_Made = Workflow | DeclaredVariable | None
+"""What a document became; nothing if it is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A document whose kind is known."""
+
+    file: str
+    document: Document
+    envelope: Envelope
+    programs: set[str]
+
+
+class _Loading:
+    """The state of one load."""
+
+    def __init__(self, dialect: Dialect | None) -> None:
+        self.problems: list[Problem] = []
+        self._dialect = dialect
+        self._parts: list[_Part] = []
+
+    def read(self, file: str, data: bytes) -> None:
+        """Take a file's documents."""
+        try:
+            found = documents.parse(data)
+        except InvalidYamlError as error:
+            self.problems.append(Problem(file, str(error), error.line, error.column))
+            return
+        if not found:
+            self.problems.append(Problem(file, "holds no document"))
+        for document in found:
+            envelope = editions.open_document(
+                document.value, stem=Path(file).stem, dialect=self._dialect
+            )
+            if isinstance(envelope, Fault):
+                self.problems.append(_problem(file, document, envelope))
+            else:
+                self._parts.append(_Part(file, document, envelope, set()))
+
+    def finish(self) -> Definitions:
+        """Return what the files define."""
+        made = [_make(part, {}) for part in self._parts]
+        refused = syntax.find_faults(set().union(*(part.programs for part in self._parts)))
+        if refused:
+            made = [_make(part, refused) for part in self._parts]
+        result = Definitions()
+        for part, (value, faults) in zip(self._parts, made, strict=True):
+            everything = [*part.envelope.faults, *faults, *_add(result, part, value)]
+            self.problems += [_problem(part.file, part.document, it) for it in everything]
+        if self.problems:
+            raise InvalidWorkflowFile(_in_order(self.problems))
+        return result
+
+
+def _make(part: _Part, refused: Mapping[str, str]) -> tuple[_Made, list[Fault]]:
+    envelope = part.envelope
+    context = Context(envelope.choice.dialect, part.programs, refused)
+    value: _Made = None
+    faults: list[Fault] = []
+    try:
+        if envelope.kind is Kind.WORKFLOW:
+            value = Workflow.model_validate(_workflow_fields(envelope), context=context)
+        else:
+            value = DeclaredVariable.model_validate(_variable_fields(envelope), context=context)
+    except ValidationError as error:
+        faults = [
+            Fault(found["loc"], found["ctx"]["text"], found["ctx"]["hint"])
+            for found in error.errors(include_url=False)
+        ]
+    if envelope.kind is Kind.WORKFLOW:
+        faults += checks.find_faults(envelope.spec)
+    return value, [_within(envelope, fault) for fault in faults]
+
+
+def _within(envelope: Envelope, fault: Fault) -> Fault:
+    return Fault((*envelope.prefix, *fault.path), fault.message, fault.hint)
+
+
+def _workflow_fields(envelope: Envelope) -> dict[str, Any]:
+    return {
+        **envelope.spec,
+        "name": envelope.name,
+        "namespace": envelope.namespace,
+        "dialect": envelope.choice.dialect,
+    }
+
+
+def _variable_fields(envelope: Envelope) -> dict[str, Any]:
+    return {"key": envelope.name, **envelope.spec, "namespace": envelope.namespace}
+
+
+def _add(result: Definitions, part: _Part, value: _Made) -> list[Fault]:
+    """Add what a document defines, and return what speaks against it."""
+    if part.envelope.kind is Kind.WORKFLOW:
+        return _add_workflow(result, part, value)
+    if isinstance(value, DeclaredVariable):
+        if any(_place(it) == _place(value) for it in result.variables):
+            return [Fault((), f"the variable {value.key!r} is already declared for its scope")]
+        result.variables.append(value)
+    return []
+
+
+def _add_workflow(result: Definitions, part: _Part, value: _Made) -> list[Fault]:
+    name = part.envelope.name
+    first = result.origins.get(name)
+    if first is not None:
+        return [Fault((), f"the workflow {name!r} is already defined in {first.file}:{first.line}")]
+    result.origins[name] = Origin(
+        file=part.file, line=part.document.root.line, reason=part.envelope.choice.reason
+    )
+    if isinstance(value, Workflow):
+        result.workflows[name] = value
+    return []
+
+
+def _place(variable: DeclaredVariable) -> tuple[str | None, ...]:
+    return (variable.namespace, variable.scope, variable.workflow, variable.key)
+
+
+def _problem(file: str, document: Document, fault: Fault) -> Problem:
+    line, column = document.find_position(fault.path)
+    return Problem(file, fault.message, line, column, checks.format_path(fault.path), fault.hint)
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Return the problems by file, in the order in which the files were named, and line."""
+    files = {file: place for place, file in enumerate(dict.fromkeys(it.file for it in problems))}
+    unique = dict.fromkeys(problems)
+    return sorted(unique, key=lambda it: (files[it.file], it.line, it.column))

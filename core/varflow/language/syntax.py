@@ -1,0 +1,106 @@
+"""Which jq programs do not compile, and jq's complaint in words for people.
+
+Loading a workflow compiles all its programs, in one batch in a worker process of its own: a program
+may be as hostile to the compiler as to the evaluator.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from varflow.errors import VarflowError
+from varflow.language import reasons, worker
+
+NAMES = ("input", "steps")
+"""The variables that programs may use (design.md §4)."""
+_COMPILE_SECONDS = 0.02
+"""Allowed for each program when many are compiled; usually it takes a tenth of that."""
+_MENTION = re.compile(r"\$\s*([A-Za-z_]\w*)", re.ASCII)
+_COMPLAINT = re.compile(r"jq: error: (.*?) at <top-level>, line (\d+), column (\d+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one evaluation may use."""
+
+    seconds: float = 10.0
+    memory_bytes: int = 512 * 1024**2
+    """Address space of a worker, some 16 MiB of which are the interpreter's and jq's own."""
+    result_bytes: int = 32 * 1024**2
+    """Longest result of one program, as JSON."""
+
+
+def find_faults(sources: Iterable[str], *, limits: Limits | None = None) -> dict[str, str]:
+    """Return what is wrong with each program that does not compile. Waits for a process.
+
+    Raises:
+        VarflowError: the programs cannot be compiled within the limits.
+    """
+    ordered = sorted(set(sources))
+    if not ordered:
+        return {}
+    limits = limits or Limits()
+    seconds = limits.seconds + len(ordered) * _COMPILE_SECONDS
+    head = orjson.dumps({"programs": ordered, "names": NAMES, "seconds": seconds})
+    done = subprocess.run(
+        command(limits),
+        input=worker.REQUEST.pack(len(head), 0) + head,
+        stdout=subprocess.PIPE,
+        env={},
+        check=False,
+    )
+    if done.returncode:
+        raise VarflowError(f"the jq programs cannot be compiled: {ending(done.returncode, limits)}")
+    # Behind the headers of two frames: ready, and the answer.
+    messages = orjson.loads(done.stdout[2 * worker.REPLY.size :])
+    found = zip(ordered, messages, strict=True)
+    return {source: readable(message, source) for source, message in found if message}
+
+
+def command(limits: Limits) -> list[str]:
+    """Return the command line of a worker."""
+    path = str(Path(worker.__file__).resolve())
+    return [sys.executable, "-I", path, str(limits.memory_bytes), str(limits.result_bytes)]
+
+
+def ending(status: int | None, limits: Limits) -> str:
+    """Return why a worker with this exit status ended in the middle of a program."""
+    mebibytes = limits.memory_bytes // 1024**2
+    known = {
+        -6: f"it needs more than {mebibytes} MiB of memory",
+        -11: "its data is nested too deeply",
+        -14: f"it takes longer than {limits.seconds:g} s",
+        worker.OUT_OF_MEMORY: f"it needs more than {mebibytes} MiB of memory",
+    }
+    if status is None:
+        return "its worker process is gone"
+    return known.get(status, f"its worker process ended with status {status}")
+
+
+def find_mentions(source: str) -> set[str]:
+    """Return the variables that a program names."""
+    return set(_MENTION.findall(source))
+
+
+def readable(message: str, source: str) -> str:
+    """Return jq's complaint about a program, with places in the program as it was written."""
+    lines = source.count("\n") + 1
+    complaints = [
+        (said, int(line) - 1, column) for said, line, column in _COMPLAINT.findall(message)
+    ]
+    inside = [it for it in complaints if 1 <= it[1] <= lines]
+    if not complaints:
+        said = reasons.shortened(message.strip().partition("\n")[0], 200)
+        return f"jq cannot compile this: {said}"
+    if not inside:
+        return "jq cannot compile this: it ends too early"
+    said, line, column = inside[0]
+    where = f"line {line}, column {column}" if lines > 1 else f"column {column}"
+    return f"jq cannot compile this: {' '.join(said.split())} ({where} of the program)"

@@ -1,0 +1,120 @@
+"""What pydantic finds, in the words of this product. PURE.
+
+Messages say what is wrong with the field that is named before them, and what to do. They show a
+value only where a name was misspelt: a file may hold secrets.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from varflow.language.expressions import Fault
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+OURS = "varflow"
+"""Type of the pydantic errors whose message is already ours."""
+_MOST_NAMES = 200
+"""Names among which a misspelt one is looked for: each comparison costs some 50 µs."""
+
+
+def translate(
+    error: ValidationError,
+    names: Sequence[str],
+    *,
+    absent: Mapping[str, str],
+    later: Mapping[str, str],
+) -> list[Fault]:
+    """Return the faults of a model whose fields are `names`; `absent` and `later` as in `Model`."""
+    faults = []
+    for found in error.errors(include_url=False):
+        name = str(found["loc"][-1]) if found["loc"] else ""
+        if found["type"] == "extra_forbidden" and len(found["loc"]) == 1:
+            faults.append(_unknown(name, names, later))
+        elif found["type"] == "too_short" and found["input"]:
+            pass  # not empty: what is in it was found wrong
+        elif found["type"] == "missing" and name in absent:
+            faults.append(Fault(found["loc"], absent[name]))
+        else:
+            faults.append(_fault(found))
+    return faults
+
+
+def nearest(name: Any, known: Iterable[str]) -> str:
+    """Return the known name that was perhaps meant, or an empty string."""
+    by_lower = {item.lower(): str(item) for item in known}
+    if not isinstance(name, str) or len(by_lower) > _MOST_NAMES:
+        return ""
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else ""
+
+
+def kind_of(value: Any) -> str:
+    """Return what a YAML value is, in words."""
+    kinds = {
+        type(None): "null",
+        bool: "a truth value",
+        dict: "a mapping",
+        list: "a list",
+        float: "a fraction",
+    }
+    return kinds.get(type(value), "a string" if isinstance(value, str) else "a number")
+
+
+def not_a_string(value: Any) -> str:
+    """Return what to say of something else where a string is wanted."""
+    advice = "; put it in quotes" if isinstance(value, (bool, int, float)) else ""
+    return f"must be a string, not {kind_of(value)}{advice}"
+
+
+def shown(text: str) -> str:
+    """Return a text in quotes, shortened."""
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def _unknown(name: str, names: Sequence[str], later: Mapping[str, str]) -> Fault:
+    if name in later:
+        return Fault((name,), later[name])
+    return Fault((name,), "unknown field", nearest(name, names))
+
+
+def _fault(found: ErrorDetails) -> Fault:
+    context = found.get("ctx", {})
+    if found["type"] == OURS:
+        return Fault(found["loc"], context["text"], context["hint"])
+    say = _WORDS.get(found["type"])
+    message = say(found["input"], context) if say else found["msg"]
+    hint = ""
+    if found["type"] == "literal_error":
+        hint = nearest(found["input"], str(context["expected"]).replace("'", "").split(" or "))
+    return Fault(found["loc"], message, hint)
+
+
+def _must_be(what: str) -> Callable[[Any, Mapping[str, Any]], str]:
+    return lambda value, _: f"must be {what}, not {kind_of(value)}"
+
+
+def _one_of(value: Any, context: Mapping[str, Any]) -> str:
+    given = shown(value) if isinstance(value, str) else kind_of(value)
+    return f"must be {context['expected']}, not {given}"
+
+
+_WORDS: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {
+    "missing": lambda *_: "is missing",
+    "string_type": lambda value, _: not_a_string(value),
+    "model_type": _must_be("a mapping"),
+    "dict_type": _must_be("a mapping"),
+    "tuple_type": _must_be("a list"),
+    "bool_type": _must_be("true or false"),
+    "int_type": _must_be("a whole number"),
+    "float_type": _must_be("a number"),
+    "literal_error": _one_of,
+    "string_too_short": lambda *_: "is empty",
+    "too_short": lambda *_: "is empty; at least one is needed",
+    "greater_than_equal": lambda value, context: f"is {value}; at least {context['ge']} is needed",
+    "less_than_equal": lambda value, context: f"is {value}; at most {context['le']} is allowed",
+}
