@@ -1,0 +1,1 @@
+"""HTTP handlers: parse, call, render. What they call knows no HTTP."""

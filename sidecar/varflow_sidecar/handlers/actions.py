@@ -1,0 +1,77 @@
+"""`/actions/<aid>`: what the control plane asks of a sidecar (see `varflow.contract`)."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from aiohttp import web
+
+from varflow.contract import Dispatch
+from varflow.errors import InvalidInput
+from varflow_sidecar import bodies, queries, rendering
+from varflow_sidecar.actions import Action, Actions
+from varflow_sidecar.queries import Query
+from varflow_sidecar.state import SIDECAR
+
+routes = web.RouteTableDef()
+
+MAX_WAIT_SECONDS: Final = 300.0
+"""Longest poll: proxies and idle timeouts cut longer silences."""
+
+_RUNNING: Final = {"state": "running"}
+
+
+@routes.post("/actions/{aid}")
+async def start(request: web.Request) -> web.StreamResponse:
+    """Run an action, or attach to it."""
+    sidecar, query = request.app[SIDECAR], queries.parse(request)
+    limit = sidecar.settings.max_answer_bytes
+    dispatch = Dispatch.decode(await bodies.read(request, limit=limit, what="dispatch"))
+    if dispatch.action_id != request.match_info["aid"]:
+        raise InvalidInput("the action's id in the path and in the message differ")
+    return await _answer(request, sidecar.actions.start(dispatch), query)
+
+
+@routes.get("/actions/{aid}")
+async def poll(request: web.Request) -> web.StreamResponse:
+    """Return an action's outcome, if need be after waiting for it."""
+    sidecar, query = request.app[SIDECAR], queries.parse(request)
+    _check_epoch(sidecar.actions, query)
+    return await _answer(request, sidecar.actions.get(request.match_info["aid"]), query)
+
+
+@routes.delete("/actions/{aid}")
+async def cancel(request: web.Request) -> web.StreamResponse:
+    """Tell an action to stop."""
+    sidecar, query = request.app[SIDECAR], queries.parse(request)
+    _check_epoch(sidecar.actions, query)
+    return await _answer(request, sidecar.actions.cancel(request.match_info["aid"]), query)
+
+
+async def _answer(request: web.Request, action: Action, query: Query) -> web.Response:
+    actions = request.app[SIDECAR].actions
+    encoded = await actions.wait(action, seconds=_wait_seconds(query))
+    if encoded is None:
+        return rendering.json_response(_RUNNING, status=202)
+    actions.confirm(action)
+    return web.Response(body=encoded, content_type=rendering.JSON)
+
+
+def _wait_seconds(query: Query) -> float:
+    seconds = _number(query, "wait", kind=float)
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise InvalidInput("wait must be a number of seconds")
+    return min(seconds, MAX_WAIT_SECONDS)
+
+
+def _check_epoch(actions: Actions, query: Query) -> None:
+    if "epoch" in query:
+        actions.check_epoch(int(_number(query, "epoch", kind=int)))
+
+
+def _number(query: Query, name: str, *, kind: type[int | float]) -> float:
+    try:
+        return kind(query.get(name, "0"))
+    except ValueError:
+        raise InvalidInput(f"{name}={query[name][:64]!a} is not a number") from None

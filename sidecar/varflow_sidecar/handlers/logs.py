@@ -1,0 +1,25 @@
+"""`/log`: a line for the instance's log, as the body or as `?log=`."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from varflow_sidecar import bodies, queries
+from varflow_sidecar.state import SIDECAR
+
+routes = web.RouteTableDef()
+
+
+@routes.post("/log")
+@routes.put("/log")
+@routes.get("/log")
+async def log(request: web.Request) -> web.StreamResponse:
+    """Take one entry; an empty one is ignored."""
+    sidecar, query = request.app[SIDECAR], queries.parse(request)
+    owners = sidecar.actions.owners_of(query.get("aid", ""))
+    limit = sidecar.settings.max_log_bytes
+    body = await bodies.read(request, limit=limit, what="log entry")
+    text = body.decode("utf-8", "replace") or query.get("log", "")
+    if text:
+        sidecar.log.write(owners, text)
+    return web.Response()

@@ -1,0 +1,95 @@
+"""`/var` and `/vars`: the variables of the action that asks (design.md §5)."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from varflow.errors import InvalidInput, TooLarge
+from varflow.variables import conversions, expiries, scopes
+from varflow.variables.scopes import Address
+from varflow.variables.stores.base import CHUNK_BYTES
+from varflow_sidecar import queries, rendering, sending
+from varflow_sidecar.queries import Query
+from varflow_sidecar.sidecar import Sidecar
+from varflow_sidecar.state import SIDECAR
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/var")
+async def get(request: web.Request) -> web.StreamResponse:
+    """Answer a variable's bytes; also HEAD."""
+    sidecar, query = request.app[SIDECAR], queries.parse(request)
+    address = _address(sidecar, query)
+    wanted = query.get("as")
+    if wanted is not None:
+        conversions.parse_type(wanted)
+    is_missing_an_error = queries.choice(query, "missing", of=("404",)) is not None
+    found = await sidecar.variables.get(address)
+    if found is None:
+        return rendering.missing_error(address) if is_missing_an_error else sending.missing()
+    if wanted is not None:
+        return await sending.send_converted(found, wanted)
+    return await sending.send(request, found)
+
+
+@routes.post("/var")
+@routes.put("/var")
+async def set_(request: web.Request) -> web.StreamResponse:
+    """Store the body."""
+    sidecar, query = request.app[SIDECAR], queries.parse(request)
+    address = _address(sidecar, query)
+    if refused := _refusal(request, limit=sidecar.settings.max_variable_bytes):
+        return refused
+    stored = await sidecar.variables.set(
+        address,
+        request.content.iter_chunked(CHUNK_BYTES),
+        content_type=request.headers.get(hdrs.CONTENT_TYPE),
+        ttl=expiries.parse(query.get("ttl")),
+        if_match=request.headers.get(hdrs.IF_MATCH),
+        if_none_match=_is_only_if_new(request),
+        create=queries.choice(query, "mode", of=("create",)) is not None,
+    )
+    return web.Response(headers=sending.headers_of(stored))
+
+
+@routes.delete("/var")
+async def delete(request: web.Request) -> web.StreamResponse:
+    """Remove a variable."""
+    sidecar, query = request.app[SIDECAR], queries.parse(request)
+    await sidecar.variables.delete(
+        _address(sidecar, query), if_match=request.headers.get(hdrs.IF_MATCH)
+    )
+    return web.Response(status=204)
+
+
+@routes.get("/vars")
+async def list_(request: web.Request) -> web.StreamResponse:
+    """List what is known about each variable of a scope, but no values."""
+    sidecar, query = request.app[SIDECAR], queries.parse(request)
+    owners = sidecar.actions.owners_of(query.get("aid", ""))
+    scope = scopes.parse(query.get("scope"))
+    found = sidecar.variables.list(owners, scope, prefix=query.get("prefix", ""))
+    return await sending.send_list(request, found)
+
+
+def _address(sidecar: Sidecar, query: Query) -> Address:
+    owners = sidecar.actions.owners_of(query.get("aid", ""))
+    return scopes.address(owners, query.get("scope"), query.get("key", ""))
+
+
+def _refusal(request: web.Request, *, limit: int) -> web.Response | None:
+    """Refuse a body by its headers, before it is sent."""
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
+        message = "variables are stored as they are sent; send them without Content-Encoding"
+        return rendering.error_response("unsupported_encoding", message, status=415)
+    if (request.content_length or 0) > limit:
+        raise TooLarge(f"the value is longer than the {limit} bytes that a variable may have")
+    return None
+
+
+def _is_only_if_new(request: web.Request) -> bool:
+    text = request.headers.get(hdrs.IF_NONE_MATCH)
+    if text not in {None, "*"}:
+        raise InvalidInput("If-None-Match of a write can only be '*'; use If-Match for revisions")
+    return text is not None

@@ -1,0 +1,16 @@
+"""Times as HTTP shows them: ISO 8601, UTC, milliseconds. PURE."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def shown(seconds: float) -> str:
+    """Return seconds since the epoch as text."""
+    at = datetime.fromtimestamp(seconds, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+
+
+def find_shown(seconds: float | None) -> str | None:
+    """Return the same, or None for never."""
+    return None if seconds is None else shown(seconds)
