@@ -1,0 +1,85 @@
+"""A variable of 5 GiB, in and out, and the memory that it takes."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+from pathlib import Path
+
+from bench import floors
+from bench.processes import Sidecar, running_sidecar
+from bench.table import Row
+
+MIB = 1 << 20
+MOST_ASKED = 400 * MIB
+"""Bytes a second: nobody asks for more of a stream (design §9)."""
+
+
+def measure(folder: Path, *, is_quick: bool) -> list[Row]:
+    """Return the rates in and out, beside a raw copy, and the memory above idle."""
+    size = (512 if is_quick else 5 * 1024) * MIB
+    source = folder / "source"
+    _fill(source, size)
+    floor = floors.copy_bytes_per_second(source, folder / "copy")
+    (folder / "copy").unlink()
+    with running_sidecar(folder) as sidecar:
+        action, _ = sidecar.dispatch({"hold": True}, wait=0)
+        path = f"/var?aid={action}&scope=workflow&key=large"
+        idle = sidecar.memory_bytes()
+        sidecar.forget_peak()
+        written = size / _upload(sidecar, path, source)
+        read = size / _download(sidecar, path, size)
+        above = (sidecar.memory_bytes(peak=True) - idle) / MIB
+    name = f"{size // MIB:,} MiB variable"
+    return [
+        _rate(f"{name}, in", written, floor),
+        _rate(f"{name}, out", read, floor),
+        Row(what=f"{name}, memory above idle", value=above, goal=32, unit="MiB"),
+    ]
+
+
+def _rate(what: str, value: float, floor: float) -> Row:
+    goal = min(0.7 * floor, MOST_ASKED)
+    return Row(
+        what=what,
+        value=value / MIB,
+        goal=goal / MIB,
+        unit="MiB/s",
+        floor=floor / MIB,
+        floor_name="copy + fsync",
+        is_more_better=True,
+    )
+
+
+def _fill(path: Path, size: int) -> None:
+    block = os.urandom(MIB)
+    with path.open("wb") as file:
+        for _ in range(size // MIB):
+            file.write(block)
+
+
+def _upload(sidecar: Sidecar, path: str, source: Path) -> float:
+    connection = http.client.HTTPConnection("127.0.0.1", sidecar.settings.variable_port)
+    connection.blocksize = MIB
+    started = time.perf_counter()
+    with source.open("rb") as body:
+        headers = {"Content-Length": str(source.stat().st_size)}
+        connection.request("POST", path, body=body, headers=headers)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+    connection.close()
+    return time.perf_counter() - started
+
+
+def _download(sidecar: Sidecar, path: str, size: int) -> float:
+    connection = http.client.HTTPConnection("127.0.0.1", sidecar.settings.variable_port)
+    started = time.perf_counter()
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    buffer, got = bytearray(MIB), 0
+    while count := answer.readinto(buffer):
+        got += count
+    assert got == size, f"{got} bytes came out of {size}"
+    connection.close()
+    return time.perf_counter() - started
