@@ -1,7 +1,8 @@
 """One execution of an action: the order of design.md §5, from its folder to its outcome.
 
     a free place ─► folder ─► committed before? ─► mounts ─► POST / ─► answer
-        ─► the folder is taken away ─► out/ spooled ─► commit ─► outcome ─► the folder is removed
+        ─► the folder is taken away ─► out/ spooled ─► commit ─► outcome, and meanwhile
+        the folder is removed (`disposal`)
 
 Up to the answer a cancel or the deadline stops it at once; a function that is at work gets `DELETE
 /` and a grace period. From then on the commit decides: it writes nothing after the deadline,
@@ -42,6 +43,7 @@ from varflow.variables import paths
 from varflow.variables.variables import Variables
 from varflow_sidecar import answers, mounting, outputs, retrying, threads
 from varflow_sidecar.answers import Answer
+from varflow_sidecar.disposal import Disposal
 from varflow_sidecar.extracting import Budget
 from varflow_sidecar.folders import ActionFolder, Folders
 from varflow_sidecar.function import AnswerTooLarge, Endpoint, FunctionClient, FunctionFailed
@@ -62,6 +64,7 @@ class Ground:
     variables: Variables
     settings: SidecarSettings
     folders: Folders
+    disposal: Disposal
     client: FunctionClient
     log: LogSink
     metrics: Metrics
@@ -120,7 +123,7 @@ class Execution:
                 return await self._commit(outcome)
             return outcome
         finally:
-            await self._remove_folder()
+            await self._leave_folder()
 
     async def _prepare_and_call(self) -> Answer | Outcome:
         """Return the function's answer, or the outcome of an earlier execution."""
@@ -215,24 +218,18 @@ class Execution:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _remove_folder(self) -> None:
-        """Remove the folder; what cannot be removed is left until the pod ends, and said."""
+    async def _leave_folder(self) -> None:
+        """Have the folder removed, out of reach of a function that may still run."""
         if self._folder is None:
             return
         folder, self._folder = self._folder, None
-        take = self._ground.folders.bury if self._is_function_at_work else None
-        try:
-            if take is not None:
-                folder = await threads.run(take, folder)
-            await threads.run(self._ground.folders.remove, folder)
-        except OSError as error:
-            self._ground.metrics.folders_left.inc()
-            _logger.warning(
-                "action %s: its folder %s cannot be removed: %s",
-                self._dispatch.action_id,
-                folder.path,
-                error.strerror,
-            )
+        if self._is_function_at_work:
+            try:
+                folder = await threads.run(self._ground.folders.bury, folder)
+            except OSError as error:
+                self._ground.disposal.note_left(folder, error)
+                return
+        await self._ground.disposal.dispose(folder)
 
     @property
     def _decision(self) -> str:

@@ -20,6 +20,7 @@ from varflow.contract import SidecarSettings
 from varflow.variables.variables import Variables
 from varflow_sidecar import threads
 from varflow_sidecar.actions import Actions
+from varflow_sidecar.disposal import Disposal
 from varflow_sidecar.execution import Ground
 from varflow_sidecar.folders import ActionFolder, Folders
 from varflow_sidecar.function import Endpoint, FunctionClient
@@ -76,17 +77,19 @@ class Sidecar:
             max_answer_bytes=settings.max_answer_bytes,
             cancel_grace_seconds=settings.cancel_grace_seconds,
         )
-        async with client:
+        folders = Folders(Path(settings.shared_dir))
+        async with client, Disposal(folders, metrics=metrics) as disposal:
             ground = Ground(
                 variables=variables,
                 settings=settings,
-                folders=Folders(Path(settings.shared_dir)),
+                folders=folders,
+                disposal=disposal,
                 client=client,
                 log=log or store_log,
                 metrics=metrics,
             )
-            folders = await _stop_leftovers(ground, functions)
-            clearing = asyncio.ensure_future(_clear(ground, folders))
+            leftovers = await _stop_leftovers(ground, functions)
+            clearing = asyncio.ensure_future(_dispose(leftovers, disposal))
             actions = Actions(functions, ground=ground)
             try:
                 yield cls(
@@ -123,11 +126,6 @@ async def _stop_leftovers(ground: Ground, functions: Mapping[str, Endpoint]) -> 
     return folders
 
 
-async def _clear(ground: Ground, folders: list[ActionFolder]) -> None:
-    """Remove leftovers, unpacked."""
+async def _dispose(folders: list[ActionFolder], disposal: Disposal) -> None:
     for folder in folders:
-        try:
-            await threads.run(ground.folders.remove, folder)
-        except OSError as error:
-            ground.metrics.folders_left.inc()
-            _logger.warning("%s cannot be removed: %s", folder.path, error.strerror)
+        await disposal.dispose(folder)

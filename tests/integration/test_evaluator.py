@@ -263,6 +263,26 @@ async def test_a_worker_that_was_killed_while_idle_is_replaced(hasty: Evaluator)
     assert await hasty.evaluate(jq(".x + 2"), DATA) == 3
 
 
+async def test_a_worker_is_kept_however_large_its_parent_is(hasty: Evaluator) -> None:
+    ballast = bytearray(b"x") * (200 * 1024**2)
+    await hasty.evaluate(jq(".x + 1"), DATA)
+    before = _children()
+    del ballast
+    await hasty.evaluate(jq(".x + 2"), DATA)
+
+    assert len(before) == 1
+    assert _children() == before
+
+
+async def test_a_worker_that_holds_a_quarter_of_its_limit_is_replaced() -> None:
+    limits = Limits(memory_bytes=56 * 1024**2)  # Python alone holds more than 14 MiB
+    async with Evaluator(workers=1, limits=limits) as evaluator:
+        await evaluator.evaluate(jq(".x + 1"), DATA)
+        await _until(lambda: not _children())
+
+        assert await evaluator.evaluate(jq(".x + 2"), DATA) == 3
+
+
 async def test_closing_ends_all_workers() -> None:
     evaluator = Evaluator(workers=2)
     await asyncio.gather(*(evaluator.evaluate(jq(".x + 1"), DATA) for _ in range(4)))

@@ -254,7 +254,7 @@ async def test_a_function_under_another_user_reads_its_files_and_writes_out(
         assert outcome.status is OutcomeStatus.COMPLETE, outcome
         assert outcome.output[:3] == [65534, "hello", 1]
         assert await process.read("workflow", "d")
-        assert sidecars.names(tmp_path / "shared") == []
+        await sidecars.eventually(lambda: not sidecars.names(tmp_path / "shared"))
     finally:
         process.end()
 

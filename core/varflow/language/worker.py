@@ -69,6 +69,7 @@ def main() -> None:
     import jq
     import orjson
 
+    statm = _open_statm()
     _confine(memory_bytes)
     compile_ = lru_cache(maxsize=COMPILED)(
         lambda source, names: _translated(jq.compile, wrap(source, names))
@@ -85,7 +86,8 @@ def main() -> None:
                 outcome, payload = DONE, [_check(it) for it in programs]
             signal.setitimer(signal.ITIMER_REAL, 0)
             data = payload if isinstance(payload, bytes) else orjson.dumps(payload)
-            _write(outcome | _retiring(memory_bytes), data)
+            is_large = _resident_bytes(statm) > memory_bytes // 4
+            _write(outcome | RETIRING if is_large else outcome, data)
 
 
 def _confine(memory_bytes: int) -> None:
@@ -144,10 +146,23 @@ def _translated(call: Any, *args: Any, kind: str = "syntax") -> Any:
         raise _FailureError(kind, str(error)) from error
 
 
-def _retiring(memory_bytes: int) -> int:
-    """Tell whether so much memory was needed once that the next program may not find enough."""
-    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return RETIRING if kibibytes * 1024 > memory_bytes // 4 else 0
+def _open_statm() -> int | None:
+    """Open what Linux says of this process's memory, while files can be opened."""
+    try:
+        return os.open("/proc/self/statm", os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+
+
+def _resident_bytes(statm: int | None) -> int:
+    """Return how much memory this process holds; where that is not known, what it ever held.
+
+    `ru_maxrss` is the second choice: on Linux it begins with the parent's figure, so that every
+    worker of a large parent would look large from the start.
+    """
+    if statm is None:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return int(os.pread(statm, 64, 0).split()[1]) * resource.getpagesize()
 
 
 def _read(stream: BinaryIO) -> tuple[bytes, bytes] | None:

@@ -350,13 +350,14 @@ async def test_more_actions_than_places_take_turns(tmp_path: Path) -> None:
 # The folder
 
 
-async def test_the_folder_is_gone_when_the_outcome_is_known(pod: Pod) -> None:
+async def test_the_folder_is_removed_after_the_outcome(pod: Pod) -> None:
     async def litter(call: Call) -> object:
         (call.folder / "a" / "b").mkdir(parents=True)
         (call.folder / "a").chmod(0)
         return {}
 
     await pod.run(litter)
+    await pod.sidecar.actions._ground.disposal.settled()
 
     assert sidecars.names(pod.shared) == []
 
