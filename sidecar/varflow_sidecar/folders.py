@@ -36,6 +36,7 @@ from varflow_sidecar import removing
 from varflow_sidecar.trees import FOLDER_MODE
 
 OUT: Final = "out"
+_OUT_FOLDERS: Final = (OUT, *(f"{OUT}/{scope}" for scope in Scope))
 
 _SHARED_MODE: Final = 0o711
 """A function may enter the folder that it was told, but not list those of other actions."""
@@ -92,9 +93,8 @@ class Folders:
         _check_id(action_id)
         path = self._make_unused(action_id)
         path.chmod(FOLDER_MODE)
-        _make(path / OUT)
-        for scope in Scope:
-            _make(path / OUT / scope)
+        for name in _OUT_FOLDERS:
+            _make(f"{path}/{name}")
         return ActionFolder(path)
 
     def take_away(self, folder: ActionFolder) -> ActionFolder:
@@ -112,7 +112,7 @@ class Folders:
             ended = self.take_away(folder)
         except FileNotFoundError:
             return folder, False
-        return ended, _has_outputs(ended.path / OUT)
+        return ended, _has_outputs(f"{ended.path}/{OUT}")
 
     def bury(self, folder: ActionFolder) -> ActionFolder:
         """Take a folder away whose function may still run, and leave a tombstone."""
@@ -161,16 +161,16 @@ class Folders:
                 return path
 
 
-def _make(path: Path) -> None:
-    path.mkdir()
-    path.chmod(FOLDER_MODE)
+def _make(path: str) -> None:
+    os.mkdir(path)
+    os.chmod(path, FOLDER_MODE)
 
 
-def _has_outputs(out: Path) -> bool:
+def _has_outputs(out: str) -> bool:
     """Look cheaply: most actions leave `out/` as it was made. Any doubt is a yes."""
     try:
         names = os.listdir(out)
-        return set(names) != set(Scope) or any(os.listdir(out / name) for name in names)
+        return set(names) != set(Scope) or any(os.listdir(f"{out}/{name}") for name in names)
     except OSError:
         return True
 

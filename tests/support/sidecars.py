@@ -85,6 +85,11 @@ class Pod:
     def health_url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.health_port}{path}"
 
+    async def folders_left(self) -> list[str]:
+        """Return what stays in the shared folder once ended actions are cleared away."""
+        await self.sidecar.actions._ground.disposal.settled()
+        return names(self.shared)
+
     async def run(self, handler: Handler | None = None, **fields: Any) -> Outcome:
         """Run one action with the given function."""
         if handler is not None:

@@ -357,9 +357,8 @@ async def test_the_folder_is_removed_after_the_outcome(pod: Pod) -> None:
         return {}
 
     await pod.run(litter)
-    await pod.sidecar.actions._ground.disposal.settled()
 
-    assert sidecars.names(pod.shared) == []
+    assert await pod.folders_left() == []
 
 
 async def test_the_folder_of_a_function_that_was_aborted_keeps_its_name_taken(pod: Pod) -> None:

@@ -39,7 +39,7 @@ async def fail(pod: Pod, *files: Any) -> Outcome:
     outcome = await pod.run(files=files)
     assert outcome.status is FAILED, outcome
     assert pod.function.calls == []
-    assert sidecars.names(pod.shared) == []
+    assert await pod.folders_left() == []
     return outcome
 
 
