@@ -68,7 +68,7 @@ lock: ## write requirements/*.lock anew, keeping versions that still fit; to new
 	compile pyproject.toml requirements/dev.in --output-file requirements/dev.lock
 
 clean: ## remove .venv and all that tools have left
-	@rm -rf .venv dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .demo dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Built from nothing whenever the lock changes, so that what is no longer locked does not linger.

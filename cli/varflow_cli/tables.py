@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from varflow.variables.variables import VariableInfo
-from varflow_sidecar import times
+from varflow_sidecar.web import times
 
 _HEADER: Final = ("KEY", "SIZE", "TYPE", "REVISION", "UPDATED", "EXPIRES")
 

@@ -6,10 +6,9 @@
                                 └────────► Variables ─► object store
 
 `__main__` reads the settings, `process` is the life of a pod's sidecar, `sidecar` puts one
-together, `app` makes its three HTTP applications from `handlers`. `actions` knows what runs,
-`execution` is the order of one action (design.md §5), and the modules below it do one step each:
-`folders`, `mounting` (`sinks`, `extracting`, `trees`), `function` and `answers`, `outputs`
-(`packing`).
+together. `actions` knows what runs, and `execution` is the order of one action (design.md §5), with
+`function` and `answers` for the call. `web/` is all that speaks HTTP to others, `files/` all that
+touches an action's temp dir: `folders`, `mounting`, `outputs` and what these stand on.
 
 A program that is no pod, such as the local shell, embeds it:
 

@@ -41,15 +41,16 @@ from varflow.contract import (
 from varflow.errors import ActionAbandoned, DeadlinePassed, StoreUnavailable, VarflowError
 from varflow.variables import paths
 from varflow.variables.variables import Variables
-from varflow_sidecar import answers, mounting, outputs, retrying, threads
+from varflow_sidecar import answers, retrying, threads
 from varflow_sidecar.answers import Answer
-from varflow_sidecar.disposal import Disposal
-from varflow_sidecar.extracting import Budget
-from varflow_sidecar.folders import ActionFolder, Folders
+from varflow_sidecar.files import mounting, outputs
+from varflow_sidecar.files.disposal import Disposal
+from varflow_sidecar.files.extracting import Budget
+from varflow_sidecar.files.folders import ActionFolder, Folders
+from varflow_sidecar.files.mounting import Target
 from varflow_sidecar.function import AnswerTooLarge, Endpoint, FunctionClient, FunctionFailed
 from varflow_sidecar.logs import Level, LogSink
 from varflow_sidecar.metrics import Metrics
-from varflow_sidecar.mounting import Target
 from varflow_sidecar.stopping import ActionStopped, Stop
 
 T = TypeVar("T")

@@ -8,10 +8,11 @@ import logging
 from varflow.contract import SidecarSettings
 from varflow.variables.stores import opening
 from varflow.variables.variables import Variables
-from varflow_sidecar import draining, serving
-from varflow_sidecar.app import create_action_app, create_health_app, create_variable_app
+from varflow_sidecar import draining
 from varflow_sidecar.function import Endpoint
 from varflow_sidecar.sidecar import OneFunction, Sidecar
+from varflow_sidecar.web import serving
+from varflow_sidecar.web.app import create_action_app, create_health_app, create_variable_app
 
 _logger = logging.getLogger(__name__)
 

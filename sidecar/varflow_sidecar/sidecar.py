@@ -20,9 +20,9 @@ from varflow.contract import SidecarSettings
 from varflow.variables.variables import Variables
 from varflow_sidecar import threads
 from varflow_sidecar.actions import Actions
-from varflow_sidecar.disposal import Disposal
 from varflow_sidecar.execution import Ground
-from varflow_sidecar.folders import ActionFolder, Folders
+from varflow_sidecar.files.disposal import Disposal
+from varflow_sidecar.files.folders import ActionFolder, Folders
 from varflow_sidecar.function import Endpoint, FunctionClient
 from varflow_sidecar.logs import LogSink, StoreLog
 from varflow_sidecar.metrics import Metrics

@@ -27,9 +27,9 @@ from varflow.variables.scopes import Owners
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.stores.file import FileStore
 from varflow.variables.variables import Variables
-from varflow_sidecar import app, serving
 from varflow_sidecar.function import Endpoint
 from varflow_sidecar.sidecar import OneFunction, Sidecar
+from varflow_sidecar.web import app, serving
 
 OWNERS = Owners(cluster="local", namespace="kills", workflow="kills", instance="kills-1")
 DECISION = "1-0"

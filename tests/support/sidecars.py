@@ -20,10 +20,10 @@ from varflow.variables.scopes import Address, Owners, Scope
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.variables import Variables
-from varflow_sidecar import serving
-from varflow_sidecar.app import create_action_app, create_health_app, create_variable_app
 from varflow_sidecar.function import Endpoint
 from varflow_sidecar.sidecar import OneFunction, Sidecar
+from varflow_sidecar.web import serving
+from varflow_sidecar.web.app import create_action_app, create_health_app, create_variable_app
 
 OWNERS = Owners(cluster="c", namespace="ns", workflow="wf", instance="in")
 TOKEN = "token-of-this-pod"

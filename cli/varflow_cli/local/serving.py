@@ -14,14 +14,13 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import web
-
 from varflow.contract import VARIABLE_PORT
 from varflow_cli.failures import Mistake
 from varflow_cli.local import ports
 from varflow_cli.local.launching import SIDECAR_URL
-from varflow_sidecar import app
 from varflow_sidecar.sidecar import Sidecar
+from varflow_sidecar.web import app
+from varflow_sidecar.web import serving as web_serving
 
 _HOSTS: Final = frozenset({"localhost", *ports.LOOPBACK})
 
@@ -66,14 +65,9 @@ async def serve(sidecar: Sidecar, environ: Mapping[str, str]) -> AsyncIterator[S
     own = _bind_own(given)
     usual = own if ports.port_of(own) == VARIABLE_PORT else _bind_usual()
     url = given or f"http://127.0.0.1:{ports.port_of(own)}"
-    runner = web.AppRunner(app.create_variable_app(sidecar), access_log=None, handle_signals=False)
-    await runner.setup()
-    try:
-        for bound in own if usual is own else own + usual:
-            await web.SockSite(runner, bound).start()
+    sockets = own if usual is own else own + usual
+    async with web_serving.serve(app.create_variable_app(sidecar), sockets):
         yield Served(url=url, has_usual_port=bool(usual))
-    finally:
-        await runner.cleanup()
 
 
 def _bind_own(given: str | None) -> list[socket.socket]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from varflow.errors import InvalidArchive
-from varflow_sidecar.decoding import PIECE_BYTES, Base64, Decoder, Gunzip
+from varflow_sidecar.files.decoding import PIECE_BYTES, Base64, Decoder, Gunzip
 
 GRAMMAR = re.compile("(?:[a-zA-Z0-9+/]{4})*(?:[a-zA-Z0-9+/]{2}==|[a-zA-Z0-9+/]{3}=)?")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.tars import END, make_tar, member, raw_member, resealed
 from varflow.errors import InvalidArchive, TooLarge, VarflowError
-from varflow_sidecar.extracting import MAX_DEPTH, Budget, Extractor
+from varflow_sidecar.files.extracting import MAX_DEPTH, Budget, Extractor
 
 LARGE = Budget(max_bytes=10**9, max_entries=1000)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.unit.sidecar.test_extracting import extract, tree
 from varflow.errors import InvalidInput
-from varflow_sidecar import decoding, packing
+from varflow_sidecar.files import decoding, packing
 
 
 def pack(temp_dir: Path, key: str = "tree") -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from varflow_sidecar import removing
+from varflow_sidecar.files import removing
 
 
 def test_everything_goes_and_links_are_not_followed(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varflow_sidecar import tar_headers
+from varflow_sidecar.files import tar_headers
 
 NAMES = st.binary(min_size=1, max_size=400).map(lambda name: name.replace(b"\0", b"x").strip(b"/"))
 

@@ -29,9 +29,9 @@ from varflow.variables import keys
 from varflow.variables.records import INLINE_BYTES
 from varflow.variables.scopes import Scope
 from varflow.variables.stores.base import CHUNK_BYTES
-from varflow_sidecar import tar_headers
-from varflow_sidecar.extracting import MAX_DEPTH
-from varflow_sidecar.folders import OUT
+from varflow_sidecar.files import tar_headers
+from varflow_sidecar.files.extracting import MAX_DEPTH
+from varflow_sidecar.files.folders import OUT
 
 ARCHIVE_TYPE: Final = "application/gzip"
 """Content type of a folder; Direktiv's own."""

@@ -22,9 +22,10 @@ from varflow.variables.commits import Outcome as Decided
 from varflow.variables.contents import Stored
 from varflow.variables.scopes import Address, Owners
 from varflow.variables.variables import Variables
-from varflow_sidecar import packing, retrying, threads
-from varflow_sidecar.folders import ActionFolder
-from varflow_sidecar.packing import Entry
+from varflow_sidecar import retrying, threads
+from varflow_sidecar.files import packing
+from varflow_sidecar.files.folders import ActionFolder
+from varflow_sidecar.files.packing import Entry
 
 MAX_WARNINGS: Final = 100
 """More are only counted: a folder of a million links shall not fill the log."""

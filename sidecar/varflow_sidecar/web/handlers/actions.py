@@ -9,10 +9,10 @@ from aiohttp import web
 
 from varflow.contract import Dispatch
 from varflow.errors import InvalidInput
-from varflow_sidecar import bodies, queries, rendering
 from varflow_sidecar.actions import Action, Actions
-from varflow_sidecar.queries import Query
-from varflow_sidecar.state import SIDECAR
+from varflow_sidecar.web import bodies, queries, rendering
+from varflow_sidecar.web.queries import Query
+from varflow_sidecar.web.state import SIDECAR
 
 routes = web.RouteTableDef()
 

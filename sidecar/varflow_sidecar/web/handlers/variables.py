@@ -8,10 +8,10 @@ from varflow.errors import InvalidInput, TooLarge
 from varflow.variables import conversions, expiries, scopes
 from varflow.variables.scopes import Address
 from varflow.variables.stores.base import CHUNK_BYTES
-from varflow_sidecar import queries, rendering, sending
-from varflow_sidecar.queries import Query
 from varflow_sidecar.sidecar import Sidecar
-from varflow_sidecar.state import SIDECAR
+from varflow_sidecar.web import queries, rendering, sending
+from varflow_sidecar.web.queries import Query
+from varflow_sidecar.web.state import SIDECAR
 
 routes = web.RouteTableDef()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from varflow_sidecar import metrics
-from varflow_sidecar.state import SIDECAR
+from varflow_sidecar.web.state import SIDECAR
 
 routes = web.RouteTableDef()
 

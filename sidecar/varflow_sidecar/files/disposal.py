@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from varflow_sidecar import threads
-from varflow_sidecar.folders import ActionFolder, Folders
+from varflow_sidecar.files.folders import ActionFolder, Folders
 from varflow_sidecar.metrics import Metrics
 
 _LONGEST_QUEUE: Final = 64

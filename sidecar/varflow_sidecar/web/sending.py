@@ -19,8 +19,8 @@ from varflow.contract import HEADER_EXISTS, HEADER_EXPIRES_AT, HEADER_REVISION
 from varflow.errors import TooLarge, VarflowError
 from varflow.variables import conversions
 from varflow.variables.variables import Variable, VariableInfo
-from varflow_sidecar import ranges, rendering, times
-from varflow_sidecar.ranges import Range
+from varflow_sidecar.web import ranges, rendering, times
+from varflow_sidecar.web.ranges import Range
 
 MAX_CONVERTED_BYTES: Final = 32 * 1024 * 1024
 """Longest value that `as=` looks into: it is parsed in memory, as a whole."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from varflow_sidecar import middlewares
-from varflow_sidecar.handlers import actions, health, logs, variables
 from varflow_sidecar.sidecar import Sidecar
-from varflow_sidecar.state import SIDECAR
+from varflow_sidecar.web import middlewares
+from varflow_sidecar.web.handlers import actions, health, logs, variables
+from varflow_sidecar.web.state import SIDECAR
 
 
 def create_variable_app(sidecar: Sidecar) -> web.Application:

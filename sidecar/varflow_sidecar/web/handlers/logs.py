@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from varflow_sidecar import bodies, queries
-from varflow_sidecar.state import SIDECAR
+from varflow_sidecar.web import bodies, queries
+from varflow_sidecar.web.state import SIDECAR
 
 routes = web.RouteTableDef()
 

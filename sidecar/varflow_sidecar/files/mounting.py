@@ -25,12 +25,13 @@ from varflow.errors import InvalidArchive, InvalidInput, StoreFull, TooLarge, Va
 from varflow.variables import scopes
 from varflow.variables.scopes import Owners
 from varflow.variables.variables import Variables
-from varflow_sidecar import decoding, retrying, threads
-from varflow_sidecar.decoding import Decoder
-from varflow_sidecar.extracting import Budget, Extractor
-from varflow_sidecar.folders import OUT, ActionFolder
-from varflow_sidecar.sinks import FileSink, Sink
-from varflow_sidecar.trees import FILE_MODE, Parts, Tree
+from varflow_sidecar import retrying, threads
+from varflow_sidecar.files import decoding
+from varflow_sidecar.files.decoding import Decoder
+from varflow_sidecar.files.extracting import Budget, Extractor
+from varflow_sidecar.files.folders import OUT, ActionFolder
+from varflow_sidecar.files.sinks import FileSink, Sink
+from varflow_sidecar.files.trees import FILE_MODE, Parts, Tree
 
 CONCURRENCY: Final = 8
 """Variables fetched at one time for one action: hides a store's latency, bounds memory."""

@@ -13,8 +13,8 @@ from aiohttp.typedefs import Handler, Middleware
 from multidict import istr
 
 from varflow.errors import VarflowError
-from varflow_sidecar import rendering
 from varflow_sidecar.metrics import Metrics
+from varflow_sidecar.web import rendering
 
 LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 """What a function may call the sidecar. Any other name that leads here is DNS rebinding."""

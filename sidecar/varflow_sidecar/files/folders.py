@@ -32,8 +32,8 @@ from typing import Final
 from varflow.errors import InvalidMessage
 from varflow.variables import keys
 from varflow.variables.scopes import Scope
-from varflow_sidecar import removing
-from varflow_sidecar.trees import FOLDER_MODE
+from varflow_sidecar.files import removing
+from varflow_sidecar.files.trees import FOLDER_MODE
 
 OUT: Final = "out"
 _OUT_FOLDERS: Final = (OUT, *(f"{OUT}/{scope}" for scope in Scope))

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from varflow.errors import InvalidArchive, TooLarge
-from varflow_sidecar import tar_headers
-from varflow_sidecar.tar_headers import Header
-from varflow_sidecar.trees import EXECUTABLE, FILE_MODE, Parts, Tree
+from varflow_sidecar.files import tar_headers
+from varflow_sidecar.files.tar_headers import Header
+from varflow_sidecar.files.trees import EXECUTABLE, FILE_MODE, Parts, Tree
 
 MAX_DEPTH: Final = 128
 """Folders in folders; deeper trees come from attackers and loops."""
