@@ -16,13 +16,12 @@ from typing import Final
 
 from varflow.contract import VARIABLE_PORT
 from varflow_cli.failures import Mistake
-from varflow_cli.local import ports
 from varflow_cli.local.launching import SIDECAR_URL
 from varflow_sidecar.sidecar import Sidecar
 from varflow_sidecar.web import app
 from varflow_sidecar.web import serving as web_serving
 
-_HOSTS: Final = frozenset({"localhost", *ports.LOOPBACK})
+_HOSTS: Final = frozenset({"localhost", *web_serving.LOOPBACK})
 
 
 def parse_url(url: str) -> int:
@@ -63,8 +62,8 @@ async def serve(sidecar: Sidecar, environ: Mapping[str, str]) -> AsyncIterator[S
     """
     given = environ.get(SIDECAR_URL)
     own = _bind_own(given)
-    usual = own if ports.port_of(own) == VARIABLE_PORT else _bind_usual()
-    url = given or f"http://127.0.0.1:{ports.port_of(own)}"
+    usual = own if web_serving.port_of(own) == VARIABLE_PORT else _bind_usual()
+    url = given or f"http://127.0.0.1:{web_serving.port_of(own)}"
     sockets = own if usual is own else own + usual
     async with web_serving.serve(app.create_variable_app(sidecar), sockets):
         yield Served(url=url, has_usual_port=bool(usual))
@@ -72,7 +71,7 @@ async def serve(sidecar: Sidecar, environ: Mapping[str, str]) -> AsyncIterator[S
 
 def _bind_own(given: str | None) -> list[socket.socket]:
     try:
-        return ports.bind_pair(parse_url(given) if given else 0)
+        return _bind(parse_url(given) if given else 0)
     except OSError as error:
         raise Mistake(f"{SIDECAR_URL}={given!r}: {error.strerror}; unset it") from error
 
@@ -80,6 +79,10 @@ def _bind_own(given: str | None) -> list[socket.socket]:
 def _bind_usual() -> list[socket.socket]:
     """Return sockets for Direktiv's port, or none when another run has it."""
     try:
-        return ports.bind_pair(VARIABLE_PORT)
+        return _bind(VARIABLE_PORT)
     except OSError:
         return []
+
+
+def _bind(port: int) -> list[socket.socket]:
+    return web_serving.bind(port, hosts=web_serving.LOOPBACK)

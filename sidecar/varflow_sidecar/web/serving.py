@@ -27,16 +27,25 @@ _SHUTDOWN_SECONDS: Final = 5.0
 
 
 def bind(port: int, *, hosts: Sequence[str]) -> list[socket.socket]:
-    """Return sockets bound to one port of each address that the machine has; 0 is any free port.
+    """Return sockets that listen on one port of each address that the machine has; 0 is any free.
 
     Raises:
-        OSError: somebody else has the port; says which.
+        OSError: somebody else has the port (EADDRINUSE), or it may not be bound; says which.
     """
+    while True:
+        try:
+            return _bind_all(port, hosts)
+        except OSError as error:
+            if port or error.errno != errno.EADDRINUSE:
+                raise  # else: free on the first address, taken on the next; draw again
+
+
+def _bind_all(port: int, hosts: Sequence[str]) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for host in hosts:
-            taken = sockets[0].getsockname()[1] if sockets else port
-            if (bound := _bind(host, taken)) is not None:
+            taken = port_of(sockets) if sockets else port
+            if (bound := _find_bound(host, taken)) is not None:
                 sockets.append(bound)
     except OSError:
         for bound in sockets:
@@ -69,7 +78,8 @@ async def serve(app: web.Application, sockets: Sequence[socket.socket]) -> Async
         await runner.cleanup()
 
 
-def _bind(host: str, port: int) -> socket.socket | None:
+def _find_bound(host: str, port: int) -> socket.socket | None:
+    """Return a listening socket, or None when the machine has no such address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         bound = socket.socket(family, socket.SOCK_STREAM)
@@ -80,6 +90,7 @@ def _bind(host: str, port: int) -> socket.socket | None:
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind((host, port))
+        bound.listen(_BACKLOG)  # with SO_REUSEADDR two can be bound, but only one can listen
     except OSError as error:
         bound.close()
         if family == socket.AF_INET6 and error.errno in _NO_IPV6:
