@@ -40,6 +40,8 @@ class Call:
     pod: Pod
     headers: dict[str, str]
     input: Any
+    peer: tuple[str, int]
+    """The sidecar's end of the connection."""
 
     @property
     def action_id(self) -> str:
@@ -182,7 +184,9 @@ async def running(
 
 def _function_app(function: Function, pod: asyncio.Future[Pod]) -> web.Application:
     async def post(request: web.Request) -> web.StreamResponse:
-        call = Call(await pod, dict(request.headers), await request.json())
+        assert request.transport is not None
+        peer = request.transport.get_extra_info("peername")
+        call = Call(await pod, dict(request.headers), await request.json(), peer)
         function.calls.append(call)
         answer = await function.handler(call)
         return answer if isinstance(answer, web.StreamResponse) else web.json_response(answer)

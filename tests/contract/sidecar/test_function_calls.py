@@ -347,6 +347,13 @@ async def test_more_actions_than_places_take_turns(tmp_path: Path) -> None:
         assert peak == 3
 
 
+async def test_calls_in_quick_succession_share_a_connection(pod: Pod) -> None:
+    await pod.run()
+    await pod.run()
+
+    assert pod.function.calls[0].peer == pod.function.calls[1].peer
+
+
 # The folder
 
 
