@@ -15,7 +15,7 @@ from typing import Self
 import pytest
 from aiohttp import web
 
-from tests.support import sidecars
+from tests.support import privileges, sidecars
 from tests.support.sidecars import OWNERS, Call, Pod
 from varflow.contract import Outcome, OutcomeStatus
 from varflow.variables import paths
@@ -440,16 +440,15 @@ def check_members(data: bytes | None) -> None:
             assert file.read() == b"public"
 
 
-async def test_a_file_that_the_sidecar_may_not_read_fails_the_action(pod: Pod) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root reads everything")
-
+async def test_a_file_that_the_sidecar_may_not_read_fails_the_action(tmp_path: Path) -> None:
     async def write(call: Call) -> object:
         call.out("workflow", "x").write_text("1")
         call.out("workflow", "x").chmod(0)
         return {}
 
-    outcome = await pod.run(write)
+    with privileges.unprivileged(tmp_path):
+        async with sidecars.running(tmp_path / "shared") as pod:
+            outcome = await pod.run(write)
 
     assert (outcome.status, outcome.code) == (OutcomeStatus.FAILED, "invalid_input")
 
