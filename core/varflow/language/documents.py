@@ -3,8 +3,8 @@
 Built from the parser's *events* with a stack of its own rather than by PyYAML's composer and
 constructor: composing recurses in C, where deep nesting ends the process, and constructing follows
 YAML 1.1 (see `scalars`). Aliases share what they name and merge keys (`<<`) work; what they expand
-to is counted, so that a few lines cannot become gigabytes. Keys are strings, as in JSON, whatever
-they look like; one given twice is an error.
+to is counted, in values and in text, so that a few lines cannot become gigabytes. Keys are strings,
+as in JSON, whatever they look like; one given twice is an error.
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ from varflow.language import scalars
 from varflow.language.expressions import Path
 
 MAX_BYTES = 2 * 1024 * 1024
-"""Largest file. A cluster takes objects of at most 1.5 MiB."""
+"""Largest file, and most characters in a document, each counted as often as aliases repeat it.
+
+A cluster takes objects of at most 1.5 MiB.
+"""
 MAX_NODES = 50_000
 """Most values in one document, each counted as often as aliases repeat it."""
 MAX_DEPTH = 64
 """Deepest nesting of mappings and lists."""
 
+_SHOWN_MAX = f"{MAX_BYTES // 1024**2} MiB"
 _MERGE = "<<"
 _ADVICE = {
     "mapping values are not allowed in this context": (
@@ -56,6 +60,8 @@ class Node:
     column: int
     size: int = 1
     """Values in it, itself included, with aliases expanded."""
+    length: int = 0
+    """Characters of the keys and strings in it, with aliases expanded."""
     members: dict[str | int, tuple[Node, int, int]] = field(default_factory=dict)
 
 
@@ -87,9 +93,9 @@ def parse(data: bytes | str) -> list[Document]:
     Raises:
         InvalidYamlError: at the first place that cannot be read.
     """
+    if len(data) > MAX_BYTES:
+        raise InvalidYamlError(1, 1, f"the file is larger than {_SHOWN_MAX}")
     text = _decode(data) if isinstance(data, bytes) else data
-    if len(text) > MAX_BYTES:
-        raise InvalidYamlError(1, 1, f"the file is larger than {MAX_BYTES // 1024**2} MiB")
     try:
         return list(_documents(yaml.parse(text, Loader=_LOADER)))
     except yaml.MarkedYAMLError as error:
@@ -99,8 +105,6 @@ def parse(data: bytes | str) -> list[Document]:
 
 
 def _decode(data: bytes) -> str:
-    if len(data) > MAX_BYTES:
-        raise InvalidYamlError(1, 1, f"the file is larger than {MAX_BYTES // 1024**2} MiB")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -143,6 +147,7 @@ class _Builder:
         self._anchors: dict[str, Node | None] = {}
         """None marks one that is still being read."""
         self._count = 0
+        self._length = 0
 
     def take(self, event: Any) -> None:
         """Add what an event says."""
@@ -162,8 +167,10 @@ class _Builder:
         if self._expects_key():
             node = self._key(event)
             self._stack[-1].key = node
+            self._stack[-1].node.length += node.length
+            self._length += node.length
         else:
-            node = _node(event, _resolved(event))
+            node = _node(event, _resolved(event), length=len(event.value))
             self._add(node, event)
         if event.anchor:
             self._anchors[event.anchor] = node
@@ -174,7 +181,7 @@ class _Builder:
         first = self._stack[-1].node.members.get(event.value)
         if first:
             raise _error(event, f"the key {_shown(event.value)} is here and in line {first[1]}")
-        return _node(event, event.value)
+        return _node(event, event.value, length=len(event.value))
 
     def _named(self, event: Any) -> Node:
         if event.anchor not in self._anchors:
@@ -204,17 +211,23 @@ class _Builder:
             _merge(closed.node, merged)
         if closed.anchor:
             self._anchors[closed.anchor] = closed.node
-        self._add(closed.node, event, already_counted=closed.node.size - 1)
+        self._count -= closed.node.size - 1  # they were counted one by one
+        self._length -= closed.node.length
+        self._add(closed.node, event)
 
-    def _add(self, node: Node, event: Any, *, already_counted: int = 0) -> None:
-        self._count += node.size - already_counted
+    def _add(self, node: Node, event: Any) -> None:
+        self._count += node.size
         if self._count > MAX_NODES:
             raise _error(event, f"the document holds more than {MAX_NODES} values")
+        self._length += node.length
+        if self._length > MAX_BYTES:
+            raise _error(event, f"aliases make the document longer than {_SHOWN_MAX}")
         if not self._stack:
             self.root = node
             return
         parent = self._stack[-1]
         parent.node.size += node.size
+        parent.node.length += node.length
         if isinstance(parent.node.value, list):
             parent.node.members[len(parent.node.value)] = (node, node.line, node.column)
             parent.node.value.append(node.value)
@@ -239,8 +252,8 @@ class _Builder:
         return isinstance(last.node.value, dict) and last.key is None
 
 
-def _node(event: Any, value: Any) -> Node:
-    return Node(value, event.start_mark.line + 1, event.start_mark.column + 1)
+def _node(event: Any, value: Any, *, length: int = 0) -> Node:
+    return Node(value, event.start_mark.line + 1, event.start_mark.column + 1, length=length)
 
 
 def _resolved(event: Any) -> Any:

@@ -27,6 +27,9 @@ import orjson
 
 from varflow.language import scanning
 
+MAX_PROGRAMS = 1000
+"""Most programs in one string."""
+
 Path = tuple[str | int, ...]
 """Where something is within a value: keys and indexes."""
 
@@ -125,7 +128,7 @@ def parse(value: Any, dialect: Dialect) -> Template:
     """Return the template of a YAML value.
 
     Raises:
-        InvalidTemplateError: with every string in which a program has no end.
+        InvalidTemplateError: with every string in which a program has no end, or is too long.
     """
     if dialect is Dialect.BARE and isinstance(value, str):
         return _collect(_bare, value)
@@ -197,7 +200,7 @@ def _build(
     if isinstance(value, str):
         try:
             return parse_text(value)
-        except scanning.UnbalancedError as error:
+        except (scanning.UnbalancedError, scanning.OversizedError) as error:
             faults.append(Fault(path, str(error)))
             return Literal(value)
     if isinstance(value, dict):
@@ -224,6 +227,8 @@ def _embedded(text: str, marker: _Marker) -> Template:
     parts: list[str | Program] = []
     position = 0
     while match := marker.pattern.search(text, position):
+        if len(parts) >= 2 * MAX_PROGRAMS:
+            raise scanning.OversizedError(f"holds more than {MAX_PROGRAMS} programs")
         language = Language(match[1] or "jq")
         end = scanning.find_end(
             text, match.end(), _GRAMMARS[language], opener=match[0], closer=marker.closer

@@ -60,7 +60,9 @@ def load_files(paths: Iterable[str | Path], *, dialect: Dialect | None = None) -
     loading = _Loading(dialect)
     for path in paths:
         try:
-            loading.read(str(path), Path(path).read_bytes())
+            with open(path, "rb") as file:
+                # Devices and pipes may never end; one byte more says that it is too much.
+                loading.read(str(path), file.read(documents.MAX_BYTES + 1))
         except OSError as error:
             loading.problems.append(
                 Problem(str(path), f"cannot be read: {error.strerror or error}")

@@ -5,7 +5,8 @@ templates and regular expressions do not count. Direktiv counts brackets only, s
 an error there; whatever it accepts ends at the same place here, comments with brackets excepted.
 
 Each grammar is a table: which tokens there are in code, and which inside a string that holds code
-itself. What is open is an explicit stack, so nesting costs no recursion.
+itself. What is open is an explicit stack, so nesting costs no recursion. A program has a longest
+length: a megabyte of brackets would otherwise be counted for seconds only to be refused.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import cast
+
+MAX_CHARACTERS = 64 * 1024
+"""Longest program; the longest in use have some hundreds."""
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _BRACKETS = r"(?P<open>[(\[{])|(?P<close>[)\]}])"
@@ -59,6 +63,10 @@ class UnbalancedError(ValueError):
     """A program without an end, or with a bracket that closes nothing; the message says where."""
 
 
+class OversizedError(ValueError):
+    """A program that is too long to be looked through, or too many of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Opened:
     """A bracket, quote or interpolation that is not closed yet."""
@@ -73,17 +81,24 @@ def find_end(text: str, start: int, grammar: Grammar, *, opener: str, closer: st
 
     Raises:
         UnbalancedError: there is none, or another bracket comes first.
+        OversizedError: it is too far away.
     """
     return _scan(text, start, grammar, _Opened(opener, start - len(opener), closer))
 
 
 def check_balance(text: str) -> None:
-    """Raise UnbalancedError unless the brackets and strings of a whole jq program are balanced."""
+    """Return if the brackets and strings of a whole jq program are balanced.
+
+    Raises:
+        UnbalancedError: they are not.
+        OversizedError: the program is too long.
+    """
     _scan(text, 0, JQ, _Opened("", 0, None))
 
 
 def _scan(text: str, position: int, grammar: Grammar, outermost: _Opened) -> int:
     opened = [outermost]
+    limit = position + MAX_CHARACTERS
     while position < len(text):
         last = opened[-1]
         if last is outermost and last.closer and text.startswith(last.closer, position):
@@ -91,6 +106,8 @@ def _scan(text: str, position: int, grammar: Grammar, outermost: _Opened) -> int
         match = _token(text, position, grammar.get(last.token, grammar["code"]))
         _step(opened, match)
         position = match.end()
+        if position > limit:
+            raise OversizedError(_too_long(outermost))
     if opened[-1].closer is None:
         return position
     raise UnbalancedError(_unclosed(opened[-1], text))
@@ -118,6 +135,12 @@ def _step(opened: list[_Opened], match: re.Match[str]) -> None:
             opened.pop()
         case _:
             pass
+
+
+def _too_long(outermost: _Opened) -> str:
+    token, character = outermost.token, outermost.offset + 1
+    which = f"the program that {token!r} at character {character} begins" if token else "the program"
+    return f"{which} is longer than {MAX_CHARACTERS} characters"
 
 
 def _unclosed(last: _Opened, text: str) -> str:

@@ -22,6 +22,7 @@ NAMES = ("input", "steps")
 """The variables that programs may use (design.md §4)."""
 _COMPILE_SECONDS = 0.02
 """Allowed for each program when many are compiled; usually it takes a tenth of that."""
+_MAX_COMPLAINT = 200
 _MENTION = re.compile(r"\$\s*([A-Za-z_]\w*)", re.ASCII)
 _COMPLAINT = re.compile(r"jq: error: (.*?) at <top-level>, line (\d+), column (\d+)", re.DOTALL)
 
@@ -97,10 +98,11 @@ def readable(message: str, source: str) -> str:
     ]
     inside = [it for it in complaints if 1 <= it[1] <= lines]
     if not complaints:
-        said = reasons.shortened(message.strip().partition("\n")[0], 200)
+        said = reasons.shortened(message.strip().partition("\n")[0], _MAX_COMPLAINT)
         return f"jq cannot compile this: {said}"
     if not inside:
         return "jq cannot compile this: it ends too early"
     said, line, column = inside[0]
     where = f"line {line}, column {column}" if lines > 1 else f"column {column}"
-    return f"jq cannot compile this: {' '.join(said.split())} ({where} of the program)"
+    said = reasons.shortened(" ".join(said.split()), _MAX_COMPLAINT)
+    return f"jq cannot compile this: {said} ({where} of the program)"

@@ -16,7 +16,7 @@ import errno
 import functools
 import itertools
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +35,8 @@ from varflow_sidecar.files.trees import FILE_MODE, Parts, Tree
 
 CONCURRENCY: Final = 8
 """Variables fetched at one time for one action: hides a store's latency, bounds memory."""
+
+_PIECES_AT_ONCE: Final = 8
 
 _DECODERS: Final[Mapping[FileType, Callable[[], Decoder]]] = {
     FileType.PLAIN: decoding.Plain,
@@ -154,34 +156,37 @@ def _lay(data: bytes, decoder: Decoder, open_sink: Callable[[], Sink]) -> None:
 async def _pour(
     chunks: AsyncIterator[bytes], decoder: Decoder, open_sink: Callable[[], Sink]
 ) -> None:
-    """Lay out a large value: while a piece is laid out the next is decoded and read."""
+    """Lay out a large value: while a chunk is laid out the next is read.
+
+    Decoding and laying out share a thread: each piece is still in the cache, and two threads that
+    both make many short calls hold each other up more than the second core gives.
+    """
     sink = await threads.acquire(open_sink, release=lambda opened: opened.close())
-    laying = asyncio.ensure_future(asyncio.sleep(0))
-    try:
-        async with contextlib.aclosing(_decoded(chunks, decoder)) as pieces:
-            async for piece in pieces:
-                await laying
-                laying = asyncio.ensure_future(threads.run(sink.feed, piece))
-        await laying
-        await threads.run(sink.finish)
-    finally:
-        await asyncio.gather(laying, return_exceptions=True)
-        sink.close()
-
-
-async def _decoded(chunks: AsyncIterator[bytes], decoder: Decoder) -> AsyncGenerator[bytes, None]:
     ahead = asyncio.ensure_future(_next(chunks))
     try:
         while chunk := await ahead:
             ahead = asyncio.ensure_future(_next(chunks))
-            pieces = decoder.decode(chunk)
-            while (piece := await threads.run(next, pieces, None)) is not None:
-                yield piece
-        for piece in decoder.finish():
-            yield piece
+            await _lay_all(decoder.decode(chunk), sink)
+        await _lay_all(decoder.finish(), sink)
+        await threads.run(sink.finish)
     finally:
         ahead.cancel()
         await asyncio.gather(ahead, return_exceptions=True)
+        sink.close()
+
+
+async def _lay_all(pieces: Iterator[bytes], sink: Sink) -> None:
+    while await threads.run(_lay_some, pieces, sink):
+        pass
+
+
+def _lay_some(pieces: Iterator[bytes], sink: Sink) -> bool:
+    """Lay out some pieces and say whether there may be more; few, so that a cancel is heeded."""
+    laid = 0
+    for piece in itertools.islice(pieces, _PIECES_AT_ONCE):
+        sink.feed(piece)
+        laid += 1
+    return laid == _PIECES_AT_ONCE
 
 
 async def _next(chunks: AsyncIterator[bytes]) -> bytes:
