@@ -207,6 +207,6 @@ def _fault(error: Exception) -> str:
         case aiohttp.ClientPayloadError():
             return "broke off in the middle of its answer"
         case aiohttp.ClientResponseError():
-            return f"did not answer in HTTP: {error.message.splitlines()[0][:200]}"
+            return f"did not answer in HTTP: {error.message.splitlines()[0][:200].rstrip(': ')}"
         case _:
             return f"could not be called: {error}"

@@ -185,6 +185,17 @@ def test_a_broken_function_fails_the_action(
     assert message in ended.answer["error"]["message"]
 
 
+def test_a_state_does_not_wait_longer_than_its_timeout_for_a_function(caller: Caller) -> None:
+    flow = runs.write_action(caller.folder, timeout="PT0.3S")
+
+    ended = caller.run(flow, *runs.option("f", "silent"))
+
+    assert ended.answer["error"] == {
+        "code": "direktiv.cancels.timeout.soft",
+        "message": "function 'f' did not listen on $PORT before the deadline",
+    }
+
+
 def test_the_last_lines_of_a_function_that_did_not_come_up_are_told(caller: Caller) -> None:
     flow = runs.write_action(caller.folder)
 

@@ -23,6 +23,7 @@ from varflow.contract import (
     CODE_CANCELLED,
     CODE_CONTAINER_FAILED,
     CODE_INTERNAL,
+    CODE_TIMEOUT,
     Dispatch,
     Outcome,
     OutcomeStatus,
@@ -97,11 +98,15 @@ class Effects:
 
     async def _run(self, command: DispatchAction) -> Outcome:
         try:
-            await self._functions.ready(command.function)
+            async with asyncio.timeout(max(0.0, command.deadline - self._clock())):
+                await self._functions.ready(command.function)
         except FunctionNotStarted as error:
             return Outcome(
                 status=OutcomeStatus.FAILED, code=CODE_CONTAINER_FAILED, message=str(error)
             )
+        except TimeoutError:
+            message = f"function {command.function!r} did not listen on $PORT before the deadline"
+            return Outcome(status=OutcomeStatus.FAILED, code=CODE_TIMEOUT, message=message)
         if command.action_id in self._given_up:  # while the function was starting
             return Outcome(status=OutcomeStatus.CANCELLED, code=CODE_CANCELLED)
         return await self._actions.run(self._make_dispatch(command))
