@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import click
 
-from varflow_cli import failures, options
+from varflow_cli import failures, options, streams
 
 COMMANDS: Final = {
     "run": "Run one instance of a workflow, here and now.",
@@ -66,7 +66,7 @@ class Commands(click.Group):
             raise  # nobody reads what we print, such as `| head`; click ends quietly
         except Exception as error:
             if options.is_debugging(ctx):
-                click.echo(traceback.format_exc(), err=True, nl=False)
+                streams.tell(traceback.format_exc())
             raise failures.translate(error) from error
 
 
@@ -82,7 +82,11 @@ def varflow() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
-    varflow(prog_name="varflow")
+    streams.open_closed()
+    try:
+        varflow(prog_name="varflow")
+    finally:
+        streams.settle()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,7 +17,7 @@ from varflow.variables.expiries import Ttl
 from varflow.variables.scopes import Owners, Scope
 from varflow.variables.stores.base import CHUNK_BYTES
 from varflow.variables.variables import VariableInfo
-from varflow_cli import storing
+from varflow_cli import storing, streams
 from varflow_cli.failures import Failure, Mistake
 
 
@@ -76,11 +77,12 @@ async def find_all(place: Place, *, prefix: str) -> list[VariableInfo]:
         return [info async for info in variables.list(place.owners, place.scope, prefix=prefix)]
 
 
-async def read(place: Place, key: str, target: BinaryIO) -> None:
-    """Copy a variable's bytes to `target`.
+async def read(place: Place, key: str) -> None:
+    """Copy a variable's bytes to standard output.
 
     Raises:
         Failure: it is not there; nothing was written.
+        OSError: standard output cannot be written.
     """
     address = scopes.address(place.owners, place.scope, key)
     async with storing.open_variables(place.url) as variables:
@@ -88,14 +90,18 @@ async def read(place: Place, key: str, target: BinaryIO) -> None:
         if variable is None:
             raise Failure(f"variable {address} does not exist in {place.url}", code="not_found")
         async for chunk in variable.read():
-            await asyncio.to_thread(target.write, chunk)
-        await asyncio.to_thread(target.flush)
+            with streams.printing():
+                await asyncio.to_thread(sys.stdout.buffer.write, chunk)
 
 
 async def write(
     place: Place, key: str, source: BinaryIO, *, content_type: str | None, ttl: Ttl
 ) -> VariableInfo:
-    """Set a variable to the bytes of `source` and return what is known about it then."""
+    """Set a variable to the bytes of `source` and return what is known about it then.
+
+    Raises:
+        Mistake: `source` cannot be read; nothing was written.
+    """
     address = scopes.address(place.owners, place.scope, key)
     async with storing.open_variables(place.url) as variables:
         return await variables.set(address, _chunks(source), content_type=content_type, ttl=ttl)
@@ -129,5 +135,8 @@ def opened(*, value: str | None, file: Path | None, stdin: BinaryIO) -> Iterator
 
 
 async def _chunks(source: BinaryIO) -> AsyncIterator[bytes]:
-    while chunk := await asyncio.to_thread(source.read, CHUNK_BYTES):
-        yield chunk
+    try:
+        while chunk := await asyncio.to_thread(source.read, CHUNK_BYTES):
+            yield chunk
+    except OSError as error:
+        raise Mistake(f"the value cannot be read: {error.strerror}") from error

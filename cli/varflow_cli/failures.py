@@ -12,6 +12,8 @@ from typing import IO, Any
 
 import click
 
+from varflow_cli import streams
+
 FAILED = 1
 MISTAKEN = 2
 
@@ -22,13 +24,13 @@ class Failure(click.ClickException):
     exit_code = FAILED
 
     def __init__(self, message: str, *, code: str = "") -> None:
-        super().__init__(message)
+        super().__init__(streams.printable(message))
         self.code = code
         """Stable, for programs; as in `varflow.errors`."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         suffix = f" [{self.code}]" if self.code else ""
-        click.echo(f"varflow: {self.message}{suffix}", file=file, err=file is None)
+        streams.tell(f"varflow: {self.message}{suffix}", file=file)
 
 
 class Mistake(Failure):
@@ -41,7 +43,7 @@ class InvalidFiles(Mistake):
     """Files that are no valid workflows: lines `file:line: field: what is wrong`."""
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(self.message, file=file, err=file is None)
+        streams.tell(self.message, file=file)
 
 
 def translate(error: Exception, *, mask: Callable[[str], str] = str) -> Failure:

@@ -15,6 +15,7 @@ from varflow.errors import InvalidWorkflowFile, Problem
 from varflow.language import describing, loading
 from varflow.language.expressions import Dialect
 from varflow.language.loading import Definitions
+from varflow_cli import streams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,8 @@ class Report:
     def as_text(self) -> str:
         """Return a line for each problem and for each thing that is defined."""
         described = itertools.chain.from_iterable(map(describing.describe, self.definitions))
-        return "".join(f"{line}\n" for line in [*map(str, self.problems), *described])
+        lines = [*map(str, self.problems), *map(streams.printable, described)]
+        return "".join(f"{line}\n" for line in lines)
 
     def as_json(self) -> str:
         """Return the same as one object."""
@@ -54,8 +56,16 @@ def lint(files: Sequence[Path], *, expressions: str | None) -> Report:
         try:
             definitions.append(loading.load_files([file], dialect=dialect))
         except InvalidWorkflowFile as error:
-            problems += error.problems
+            problems += map(_printable, error.problems)
     return Report(problems=problems, definitions=definitions)
+
+
+def _printable(problem: Problem) -> Problem:
+    return dataclasses.replace(
+        problem,
+        file=streams.printable(problem.file),
+        message=streams.printable(problem.message),
+    )
 
 
 def _workflows(definitions: Definitions) -> Iterator[dict[str, Any]]:
@@ -63,7 +73,7 @@ def _workflows(definitions: Definitions) -> Iterator[dict[str, Any]]:
         origin = definitions.origins[name]
         yield {
             "name": name,
-            "file": origin.file,
+            "file": streams.printable(origin.file),
             "line": origin.line,
             "expressions": workflow.dialect,
             "reason": origin.reason,

@@ -47,8 +47,8 @@ class PlainWriter:
         self._stream = stream
 
     def write(self, *parts: tuple[str, str]) -> None:
-        # Nobody may be reading any more (`2>&1 | head`); the run goes on.
-        with contextlib.suppress(BrokenPipeError):
+        # Nobody may be reading any more (`2>&1 | head`), or the disk be full; the run goes on.
+        with contextlib.suppress(OSError):
             self._stream.write("".join(text for text, _ in parts) + "\n")
             self._stream.flush()
 

@@ -9,6 +9,7 @@ import orjson
 
 from varflow.engine import codes
 from varflow.engine.messages import Finish, InstanceStatus
+from varflow.errors import InvalidInput
 from varflow.variables import conversions
 from varflow_cli import failures
 from varflow_cli.failures import Failure
@@ -46,7 +47,7 @@ class Result:
         return cls(
             instance=None if is_mistake else instance,
             status=InstanceStatus.FAILED if is_mistake else InstanceStatus.CRASHED,
-            code=failure.code,
+            code=failure.code or InvalidInput.code,
             message=failure.message,
             exit_code=failure.exit_code,
         )

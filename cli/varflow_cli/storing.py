@@ -8,18 +8,18 @@ a UID is the name (design.md §6), and there is one cluster, called `local`.
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import click
-
 from varflow.variables import keys
 from varflow.variables.scopes import Owners
 from varflow.variables.stores import opening
 from varflow.variables.variables import Variables
+from varflow_cli import streams
 from varflow_cli.failures import Mistake
 
 CLUSTER: Final = "local"
@@ -29,14 +29,28 @@ NAMESPACE: Final = "default"
 
 
 def default_folder(environ: Mapping[str, str], *, platform: str = sys.platform) -> Path:
-    """Return the store's folder in the user's data directory, as the platform has it."""
-    home = Path(environ.get("HOME") or Path.home())
+    """Return the store's folder in the user's data directory, as the platform has it.
+
+    Raises:
+        Mistake: nobody knows where that is.
+    """
     if platform == "darwin":
-        return home / "Library" / "Application Support" / "varflow" / "store"
+        return _home(environ) / "Library" / "Application Support" / "varflow" / "store"
     given = Path(environ.get("XDG_DATA_HOME", ""))
     # The XDG specification: a relative path is invalid and to be ignored.
-    data = given if given.is_absolute() else home / ".local" / "share"
+    data = given if given.is_absolute() else _home(environ) / ".local" / "share"
     return data / "varflow" / "store"
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    """Return the user's home; without `HOME`, the one that the system knows."""
+    try:
+        home = Path(environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        home = Path()
+    if not home.is_absolute():
+        raise Mistake("HOME names no folder to keep variables in; set it, or give --store")
+    return home
 
 
 def store_url(given: str | None) -> str:
@@ -48,14 +62,16 @@ def shown_store_url(given: str | None) -> str:
     """Return the same, and say on standard error which one it is when the caller did not."""
     url = store_url(given)
     if not given:
-        click.echo(f"varflow: store {url}", err=True)
+        streams.tell(f"varflow: store {url}")
     return url
 
 
 @asynccontextmanager
-async def open_variables(url: str, *, writer: str = "varflow") -> AsyncIterator[Variables]:
+async def open_variables(
+    url: str, *, writer: str = "varflow", max_bytes: int | None = None
+) -> AsyncIterator[Variables]:
     """Open the variables in a store; on leaving, everything that was begun is finished."""
-    variables = Variables(opening.open_store(url), writer=writer)
+    variables = Variables(opening.open_store(url), writer=writer, max_bytes=max_bytes)
     try:
         await variables.open()
         yield variables
@@ -72,5 +88,5 @@ def make_owners(*, namespace: str, workflow: str = "", instance: str = "") -> Ow
     given = {"namespace": namespace, "workflow": workflow, "instance": instance}
     for what, name in given.items():
         if name and (fault := keys.find_fault(name)):
-            raise Mistake(f"the {what}'s name {name!a} {fault}", code="invalid_name")
+            raise Mistake(f"the {what}'s name {keys.shown(name)} {fault}", code="invalid_name")
     return Owners(cluster=CLUSTER, **given)

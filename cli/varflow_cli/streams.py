@@ -10,11 +10,9 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Final
+from typing import IO, Any, Final, TextIO
 
 import click
-
-from varflow_cli.failures import Failure
 
 _CLOSED: Final = (
     ("stdin", "r", os.O_WRONLY),
@@ -39,17 +37,17 @@ def open_closed() -> None:
 
 
 def settle() -> None:
-    """Have Python's own last flush of a broken standard error not decide over the exit code."""
+    """Flush standard error, so that Python's last flush does not change the exit code."""
     try:
         sys.stderr.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        _abandon(sys.stderr)
 
 
-def tell(text: str) -> None:
-    """Print a line on standard error, if that can be."""
+def tell(text: str, *, file: IO[Any] | None = None) -> None:
+    """Print a line on standard error, or in `file`, if that can be."""
     with contextlib.suppress(OSError):
-        click.echo(text, err=True)
+        click.echo(text, file=file, err=file is None)
 
 
 @contextlib.contextmanager
@@ -57,8 +55,8 @@ def printing() -> Iterator[None]:
     """Print on standard output.
 
     Raises:
-        Failure: it cannot be written.
         BrokenPipeError: nobody reads it any more.
+        OSError: it cannot be written; names it.
     """
     try:
         yield
@@ -66,7 +64,15 @@ def printing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
-        raise Failure(
-            f"standard output cannot be written: {error.strerror}", code="system"
-        ) from error
+        _abandon(sys.stdout)
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def printable(text: str) -> str:
+    """Return text with what UTF-8 cannot hold escaped: names of files are bytes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _abandon(stream: TextIO) -> None:
+    """Have what is still buffered go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

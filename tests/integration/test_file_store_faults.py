@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.support import stores
+from tests.support import private_mounts, stores
 from tests.support.file_store_program import NOBODY
 from varflow.variables.stores.file import FileStore
 
@@ -40,19 +38,6 @@ def run(scenario: str, folder: Path, *, within: tuple[str, ...] = ()) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-
-
-@cache
-def find_mount_namespace() -> tuple[str, ...] | None:
-    """Return the command before a command that may then mount; None when nothing allows that."""
-    tries = [("unshare", "-m"), ("unshare", "-rm")]
-    if not shutil.which("unshare"):
-        return None
-    for within in tries:
-        probe = [*within, "mount", "-t", "tmpfs", "tmpfs", tempfile.gettempdir()]
-        if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
-            return within
-    return None
 
 
 @pytest.fixture
@@ -81,7 +66,7 @@ def test_a_writer_killed_at_any_moment_leaves_whole_records_and_no_garbage(tmp_p
 
 
 def test_a_full_disk_keeps_what_was_there_and_leaves_no_garbage(tmp_path: Path) -> None:
-    within = find_mount_namespace()
+    within = private_mounts.find_wrapper()
     if within:
         run("fill_mounted", tmp_path, within=within)
     else:
@@ -93,7 +78,7 @@ def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_mount_that_becomes_read_only_keeps_what_was_there(tmp_path: Path) -> None:
-    within = find_mount_namespace()
+    within = private_mounts.find_wrapper()
     if not within:
         pytest.skip("no right to mount; the folder without rights below shows the same errors")
     run("use_read_only_mount", tmp_path, within=within)

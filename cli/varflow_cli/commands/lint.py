@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from varflow_cli import failures, options
+from varflow_cli import failures, options, streams
 
 
 @click.command("lint", epilog="Exit codes: 0 all files are valid, 2 they are not.")
@@ -30,5 +30,6 @@ def command(
     from varflow_cli import linting
 
     report = linting.lint(files, expressions=expressions)
-    click.echo(report.as_json() if is_json else report.as_text(), nl=False)
+    with streams.printing():
+        click.echo(report.as_json() if is_json else report.as_text(), nl=False)
     context.exit(0 if report.is_valid else failures.MISTAKEN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from varflow_cli import options
+from varflow_cli import options, streams
 
 
 @click.group("namespace")
@@ -27,4 +27,4 @@ def remove(*, name: str, store: str | None, is_confirmed: bool) -> None:
     )
     owners = storing.make_owners(namespace=name)
     count = loops.run(lifetimes.end_namespace(storing.shown_store_url(store), owners))
-    click.echo(lifetimes.describe(count), err=True)
+    streams.tell(lifetimes.describe(count))

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from varflow_cli import failures, options
+from varflow_cli import failures, options, streams
 
 if TYPE_CHECKING:
-    from varflow_cli.local.planning import Request
     from varflow_cli.results import Result
+
+
+class _Seconds(click.FloatRange):
+    """A number of seconds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):  # which no range keeps out
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
 
 
 @click.command(
@@ -49,7 +61,7 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout",
     "timeout_seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=_Seconds(min=0, min_open=True),
     metavar="SECONDS",
     help="Cancel the run when it takes longer.",
 )
@@ -64,23 +76,24 @@ def command(context: click.Context, /, *, is_json: bool, **given: Any) -> None:
     Its functions are started as processes, its variables persist in the store. Further workflows
     and Variables in the files are there for it. Progress and logs go to standard error.
     """
-    from varflow_cli.local.planning import Request
-
-    request = Request(environ=os.environ, folder=Path.cwd(), **given)
-    result = _run(request, is_debugging=options.is_debugging(context))
+    result = _run(given, is_debugging=options.is_debugging(context))
     _print(result, is_json=is_json)
     context.exit(result.exit_code)
 
 
-def _run(request: Request, *, is_debugging: bool) -> Result:
+def _run(given: dict[str, Any], *, is_debugging: bool) -> Result:
     """Plan and run; whatever goes wrong is shown, and becomes a result as well."""
-    from varflow_cli import loops, progress
-    from varflow_cli.local import planning, running
-    from varflow_cli.results import Result
+    with interrupts_put_off() as interrupted:
+        from varflow_cli import loops, progress
+        from varflow_cli.local import planning, running
+        from varflow_cli.results import Result
 
     instance: str | None = None
     mask: Callable[[str], str] = str
     try:
+        if interrupted:
+            raise KeyboardInterrupt
+        request = planning.Request(environ=os.environ, folder=Path.cwd(), **given)
         plan = planning.make_plan(request)
         instance, mask = plan.owners.instance, plan.secrets.mask
         shown = progress.to_stderr(mask=mask)
@@ -90,15 +103,28 @@ def _run(request: Request, *, is_debugging: bool) -> Result:
         return Result.of_interrupt()
     except Exception as error:  # noqa: BLE001 - the last resort of the command line
         if is_debugging:
-            click.echo(mask(traceback.format_exc()), err=True, nl=False)
+            streams.tell(mask(traceback.format_exc()))
         failure = failures.translate(error, mask=mask)
         failure.show()
         return Result.of_failure(instance, failure)
 
 
+@contextlib.contextmanager
+def interrupts_put_off() -> Iterator[list[int]]:
+    """Give the signals of Ctrl-C that came meanwhile: half-loaded modules could not say so."""
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _print(result: Result, *, is_json: bool) -> None:
-    if is_json:
-        sys.stdout.buffer.write(result.encode() + b"\n")
-    elif result.exit_code == 0 or result.output is not None:
-        sys.stdout.buffer.write(result.encode_output() + b"\n")
-    sys.stdout.buffer.flush()
+    with streams.printing():
+        if is_json:
+            sys.stdout.buffer.write(result.encode() + b"\n")
+        elif result.exit_code == 0 or result.output is not None:
+            sys.stdout.buffer.write(result.encode_output() + b"\n")

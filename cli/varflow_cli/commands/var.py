@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from varflow_cli import options
+from varflow_cli import options, streams
 from varflow_cli.failures import Mistake
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def ls(*, prefix: str, is_json: bool, **place: Any) -> None:
     from varflow_cli import editing, loops, tables
 
     found = loops.run(editing.find_all(_place(**place), prefix=prefix))
-    sys.stdout.write(tables.as_json(found) if is_json else tables.as_text(found))
+    with streams.printing():
+        sys.stdout.write(tables.as_json(found) if is_json else tables.as_text(found))
 
 
 @command.command("get")
@@ -42,7 +43,7 @@ def get(*, key: str, **place: Any) -> None:
     """Write the bytes of variable KEY to standard output; exit code 1 when it is not there."""
     from varflow_cli import editing, loops
 
-    loops.run(editing.read(_place(**place), key, sys.stdout.buffer))
+    loops.run(editing.read(_place(**place), key))
 
 
 @command.command("set")
@@ -80,7 +81,7 @@ def set_(
             _place(**place), key, source, content_type=content_type, ttl=editing.parse_ttl(ttl)
         )
         info = loops.run(written)
-    click.echo(f"{info.key}: {info.size} bytes, revision {info.rev}", err=True)
+    streams.tell(f"{info.key}: {info.size} bytes, revision {info.rev}")
 
 
 @command.command("rm")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from varflow_cli import options
+from varflow_cli import options, streams
 
 
 @click.group("workflow")
@@ -26,4 +26,4 @@ def remove(*, name: str, store: str | None, namespace: str | None, is_confirmed:
         is_confirmed=is_confirmed,
     )
     count = loops.run(lifetimes.end_workflow(storing.shown_store_url(store), owners))
-    click.echo(lifetimes.describe(count), err=True)
+    streams.tell(lifetimes.describe(count))

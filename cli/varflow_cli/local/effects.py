@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from varflow import errors
@@ -44,6 +45,8 @@ from varflow.engine.messages import (
     WriteVariables,
 )
 from varflow.variables import conversions, paths, scopes
+from varflow.variables.commits import Abandoned
+from varflow.variables.commits import Outcome as Decided
 from varflow.variables.scopes import Owners
 from varflow.variables.variables import Change, Variables
 from varflow_cli.local.functions import FunctionNotStarted, LocalFunctions
@@ -79,6 +82,7 @@ class Effects:
         self._functions = functions
         self._clock = clock
         self._given_up: set[str] = set()
+        self._writing: set[str] = set()
 
     async def carry_out(self, command: Effect) -> Event:
         """Do what a command says and return the event that answers it."""
@@ -109,29 +113,61 @@ class Effects:
             return Outcome(status=OutcomeStatus.FAILED, code=CODE_TIMEOUT, message=message)
         if command.action_id in self._given_up:  # while the function was starting
             return Outcome(status=OutcomeStatus.CANCELLED, code=CODE_CANCELLED)
-        return await self._actions.run(self._make_dispatch(command))
+        outcome = await self._actions.run(self._make_dispatch(command))
+        if outcome.code != CODE_CONTAINER_FAILED:
+            return outcome
+        end = await self._functions.find_end(command.function)
+        return replace(outcome, message=f"{outcome.message} ({end})") if end else outcome
 
     async def _give_up(self, command: GiveUp) -> Event:
         self._given_up.add(command.action_id)
         with contextlib.suppress(errors.UnknownAction):  # a setter, or not sent yet
             self._actions.cancel(command.action_id)
         decision = paths.decision(self._owners, command.decision)
-        stands = await self._patiently(lambda: self._variables.abandon(decision))
+        stands = await self._abandon(command.action_id, decision)
         if stands is None:
             return ActionGivenUp(at=self._clock(), action_id=command.action_id)
         outcome = Outcome.decode(stands.result)
         return ActionFinished(at=self._clock(), action_id=command.action_id, outcome=outcome)
+
+    async def _abandon(self, action_id: str, decision: str) -> Decided | None:
+        """Give an effect up for good and return what was decided before, if anything was.
+
+        Where that cannot be written, nobody else can have anything decided either: every attempt
+        is this process's. So what stands when the last of them is over stands for good.
+        """
+        try:
+            return await self._patiently(lambda: self._variables.abandon(decision))
+        except (errors.StoreFull, errors.StoreReadOnly):
+            if not await self._is_over(action_id):
+                raise
+            found = await self._variables.find_decision(decision)
+            return None if isinstance(found, Abandoned) else found
+
+    async def _is_over(self, action_id: str) -> bool:
+        try:
+            action = self._actions.get(action_id)
+        except errors.UnknownAction:
+            return action_id not in self._writing
+        return await self._actions.wait(action, seconds=PATIENCE_SECONDS) is not None
 
     async def _read_all(self, command: ReadVariables) -> Event:
         values = await asyncio.gather(*(self._read(item) for item in command.items))
         return VariablesRead(at=self._clock(), request=command.request, values=tuple(values))
 
     async def _write(self, command: WriteVariables) -> Event:
-        changes = await asyncio.gather(*(self._make_change(item) for item in command.items))
+        self._writing.add(command.request)
+        try:
+            await self._commit(command)
+        finally:
+            self._writing.discard(command.request)
+        return VariablesWritten(at=self._clock(), request=command.request)
+
+    async def _commit(self, command: WriteVariables) -> None:
+        changes = await self._make_changes(command.items)
         decision = paths.decision(self._owners, command.decision)
         result = Outcome(status=OutcomeStatus.COMPLETE).encode()
         await self._patiently(lambda: self._variables.commit(decision, changes, result=result))
-        return VariablesWritten(at=self._clock(), request=command.request)
 
     def failure(self, request: str, error: errors.VarflowError) -> Event:
         """Return the event for a command that ended with an error."""
@@ -164,12 +200,33 @@ class Effects:
         variable = await self._patiently(lambda: self._variables.get(address))
         return None if variable is None else conversions.json_or_base64(await variable.bytes())
 
+    async def _make_changes(self, items: Sequence[VariableWrite]) -> list[Change]:
+        """Store what the changes need; all of it or, when something fails, nothing."""
+        made = await asyncio.gather(*map(self._make_change, items), return_exceptions=True)
+        changes = [change for change in made if isinstance(change, Change)]
+        for failure in made:
+            if isinstance(failure, BaseException):
+                await self._discard(changes)
+                raise failure
+        return changes
+
+    async def _discard(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.content is not None:
+                with contextlib.suppress(errors.StoreError):  # then it is left to the sweeper
+                    await self._variables.discard(self._owners, change.content)
+
     async def _make_change(self, item: VariableWrite) -> Change:
         address = scopes.address(self._owners, item.scope, item.key)
         if item.data is None:
             return Change(address, None)
         data = item.data
-        content = await self._patiently(lambda: self._variables.store_content(self._owners, data))
+        try:
+            content = await self._patiently(
+                lambda: self._variables.store_content(self._owners, data)
+            )
+        except errors.TooLarge as error:
+            raise errors.TooLarge(f"{address}: {error.message}") from error
         return Change(address, content, item.content_type)
 
     async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:

@@ -32,6 +32,9 @@ _LONGEST_PAUSE_SECONDS: Final = 0.05
 _REACHED_SECONDS: Final = 1.0
 """How long the sidecar tries to connect: the function listened a moment ago."""
 
+_END_SECONDS: Final = 1.0
+"""How long the end of a process may take that has closed its port."""
+
 _PORT_RELEASE_SECONDS: Final = 1.0
 """How long a fixed port may still be held by a process that has just been ended."""
 
@@ -91,6 +94,16 @@ class LocalFunction:
             await asyncio.wait({self._starting})
         if self._group is not None:
             await self._group.stop(grace_seconds=STOP_SECONDS)
+
+    async def find_end(self) -> str:
+        """Return how its process ended by itself; nothing when it has not."""
+        group, starting = self._group, self._starting
+        if group is None or starting is None or self._is_stopping:
+            return ""
+        if not group.has_ended and await ports.is_listening(await starting):
+            return ""
+        await asyncio.wait({group.over}, timeout=_END_SECONDS)
+        return f"its process {group.describe_end()}; {_said(group)}" if group.has_ended else ""
 
     def kill(self) -> None:
         """End it at once; `stop` is still to be called."""
@@ -163,11 +176,15 @@ class LocalFunction:
     def _failure(self, group: ProcessGroup, what: str) -> FunctionNotStarted:
         port = self.launch.port
         where = "on $PORT" if port is None else f"on its local.port {port}"
-        said = "; ".join(line for line in group.last_lines if line.strip()) or "nothing"
         return FunctionNotStarted(
             f"function {self.launch.function!r} ({shlex.join(self.launch.words)}) {what} "
-            f"{where}; it last printed: {said}"
+            f"{where}; {_said(group)}"
         )
+
+
+def _said(group: ProcessGroup) -> str:
+    lines = (line for line in group.last_lines if line.strip())
+    return f"it last printed: {'; '.join(lines) or 'nothing'}"
 
 
 def _retrieve(starting: asyncio.Task[int]) -> None:
@@ -205,6 +222,10 @@ class LocalFunctions:
             concurrency=function.launch.concurrency,
             start_seconds=_REACHED_SECONDS,
         )
+
+    async def find_end(self, name: str) -> str:
+        """Return how the function's process ended by itself; nothing when it has not."""
+        return await self._functions[name].find_end()
 
     def kill(self) -> None:
         """End them all at once."""

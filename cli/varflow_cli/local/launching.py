@@ -10,7 +10,7 @@ when the caller does. Everything is checked before anything starts.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -54,6 +54,25 @@ def parse_commands(options: Sequence[str]) -> dict[str, tuple[str, ...]]:
             raise Mistake(f"--function {option!r}: write ID=COMMAND or IMAGE=COMMAND")
         commands[name.strip()] = _split(command, where=f"--function {name.strip()}")
     return commands
+
+
+def check_commands(commands: Iterable[str], workflows: Iterable[Workflow]) -> None:
+    """Return if some workflow has each of the functions for which there is a command.
+
+    Raises:
+        Mistake: none has; with a misspelt id, what the file says would run.
+    """
+    known = {
+        name: None
+        for workflow in workflows
+        for function in workflow.functions
+        if isinstance(function, ContainerFunction)
+        for name in (function.id, function.image)
+    }
+    for name in commands:
+        if name not in known:
+            there = f"; there are {', '.join(known)}" if known else ""
+            raise Mistake(f"--function {name}: no function has this id or image{there}")
 
 
 def plan(

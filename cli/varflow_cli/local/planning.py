@@ -56,6 +56,8 @@ class Plan:
     launches: Sequence[Launch]
     owners: Owners
     input: Json
+    is_input_encoded: bool
+    """Whether the input was no JSON, so that the workflow sees it as base64."""
     secrets: Secrets
     settings: SidecarSettings
     store: str
@@ -72,6 +74,9 @@ def make_plan(request: Request) -> Plan:
     """
     definitions = loading.load_files(request.files, dialect=_dialect(request.expressions))
     workflow = _first_workflow(definitions, request.files)
+    commands = launching.parse_commands(request.functions)
+    launching.check_commands(commands, definitions.workflows.values())
+    data = read_input(request.input, stdin=sys.stdin.buffer)
     owners = storing.make_owners(
         namespace=request.namespace or workflow.namespace or storing.NAMESPACE,
         workflow=workflow.name,
@@ -86,12 +91,13 @@ def make_plan(request: Request) -> Plan:
         launches=launching.plan(
             workflow,
             folder=request.folder / Path(definitions.origins[workflow.name].file).parent,
-            commands=launching.parse_commands(request.functions),
+            commands=commands,
             working_folder=request.folder,
             environ=request.environ,
         ),
         owners=owners,
-        input=inputs.parse_input(read_input(request.input, stdin=sys.stdin.buffer)),
+        input=inputs.parse_input(data),
+        is_input_encoded=bool(data) and not inputs.is_json(data),
         secrets=Secrets(secrets.parse(request.secrets, request.environ)),
         settings=SidecarSettings.decode(request.environ),
         store=storing.store_url(request.store),
@@ -104,16 +110,14 @@ def read_input(given: str | None, *, stdin: BinaryIO) -> bytes:
     """Return the bytes that `--input` stands for: a text, `@file`, or `-` for standard input.
 
     Raises:
-        Mistake: the file cannot be read.
+        Mistake: the file, or standard input, cannot be read.
     """
     if given is None:
         return b""
-    if given == "-":
-        return stdin.read()
-    if not given.startswith("@"):
+    if given != "-" and not given.startswith("@"):
         return given.encode("utf-8", "surrogateescape")
     try:
-        return Path(given[1:]).read_bytes()
+        return stdin.read() if given == "-" else Path(given[1:]).read_bytes()
     except OSError as error:
         raise Mistake(f"--input {given}: {error.strerror}") from error
 

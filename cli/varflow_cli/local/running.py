@@ -51,6 +51,8 @@ async def run(plan: Plan, progress: Progress) -> Result:
     """
     instance = plan.owners.instance
     progress.note(f"instance {instance} of {plan.workflow.name} in {plan.owners.namespace}")
+    if plan.is_input_encoded:
+        progress.warn("the input is not JSON; the workflow sees it as base64")
     with signals.taken() as interrupts:
         async with contextlib.AsyncExitStack() as stack:
             shell, functions = await _set_up(stack, plan, progress)
@@ -63,7 +65,7 @@ async def run(plan: Plan, progress: Progress) -> Result:
             with _limited(shell, plan.timeout_seconds):
                 finish = await _result(running)
     result = Result.of_finish(instance, finish)
-    progress.finish(result.status, error=f"{result.code}: {result.message}" if result.error else "")
+    progress.finish(result.status, error=": ".join(filter(None, (result.code, result.message))))
     return replace(result, message=plan.secrets.mask(result.message))
 
 
@@ -73,7 +75,11 @@ async def _set_up(
     """Set everything up, to be taken down by `stack`; no function runs yet."""
     folder, warden = await stack.enter_async_context(guarding.guarded_folder())
     variables = await stack.enter_async_context(
-        storing.open_variables(plan.store, writer=f"instance {plan.owners.instance}")
+        storing.open_variables(
+            plan.store,
+            writer=f"instance {plan.owners.instance}",
+            max_bytes=plan.settings.max_variable_bytes,
+        )
     )
     _show_store(variables, progress)
     await declaring.declare(plan.declared, variables)

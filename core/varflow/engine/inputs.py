@@ -6,6 +6,8 @@ values as they are, bytes that are not JSON as base64, nothing at all as "".
 
 from __future__ import annotations
 
+import orjson
+
 from varflow.contract import output_value
 from varflow.engine.messages import Json
 
@@ -13,6 +15,15 @@ from varflow.engine.messages import Json
 def parse_input(body: bytes) -> Json:
     """Return a request's body as the value for `Started.input`."""
     return output_value(body)
+
+
+def is_json(body: bytes) -> bool:
+    """Tell whether a request's body is JSON, and so not given as base64."""
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def normalise(value: Json) -> dict[str, Json]:

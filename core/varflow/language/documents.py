@@ -3,8 +3,8 @@
 Built from the parser's *events* with a stack of its own rather than by PyYAML's composer and
 constructor: composing recurses in C, where deep nesting ends the process, and constructing follows
 YAML 1.1 (see `scalars`). Aliases share what they name and merge keys (`<<`) work; what they expand
-to is counted, in values and in text, so that a few lines cannot become gigabytes. Keys are strings,
-as in JSON, whatever they look like; one given twice is an error.
+to is counted, text included, so that a few lines cannot become gigabytes. Keys are strings, as in
+JSON, whatever they look like; one given twice is an error.
 """
 
 from __future__ import annotations
@@ -19,16 +19,14 @@ from varflow.language import scalars
 from varflow.language.expressions import Path
 
 MAX_BYTES = 2 * 1024 * 1024
-"""Largest file, and most characters in a document, each counted as often as aliases repeat it.
-
-A cluster takes objects of at most 1.5 MiB.
-"""
+"""Largest file. A cluster takes objects of at most 1.5 MiB."""
 MAX_NODES = 50_000
-"""Most values in one document, each counted as often as aliases repeat it."""
+"""Most values in one file, each counted as often as aliases repeat it."""
+VALUE_CHARACTERS = 64
+"""A longer text or key counts as several values."""
 MAX_DEPTH = 64
 """Deepest nesting of mappings and lists."""
 
-_SHOWN_MAX = f"{MAX_BYTES // 1024**2} MiB"
 _MERGE = "<<"
 _ADVICE = {
     "mapping values are not allowed in this context": (
@@ -60,8 +58,6 @@ class Node:
     column: int
     size: int = 1
     """Values in it, itself included, with aliases expanded."""
-    length: int = 0
-    """Characters of the keys and strings in it, with aliases expanded."""
     members: dict[str | int, tuple[Node, int, int]] = field(default_factory=dict)
 
 
@@ -94,7 +90,7 @@ def parse(data: bytes | str) -> list[Document]:
         InvalidYamlError: at the first place that cannot be read.
     """
     if len(data) > MAX_BYTES:
-        raise InvalidYamlError(1, 1, f"the file is larger than {_SHOWN_MAX}")
+        raise InvalidYamlError(1, 1, f"the file is larger than {MAX_BYTES // 1024**2} MiB")
     text = _decode(data) if isinstance(data, bytes) else data
     try:
         return list(_documents(yaml.parse(text, Loader=_LOADER)))
@@ -117,7 +113,7 @@ def _documents(events: Iterator[Any]) -> Iterator[Document]:
     builder = _Builder()
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
-            builder = _Builder()
+            builder.begin()
         elif isinstance(event, yaml.DocumentEndEvent):
             root = builder.root
             if root is not None and root.value is not None:
@@ -139,15 +135,18 @@ class _Open:
 
 
 class _Builder:
-    """Builds one document's value from its events."""
+    """Builds one document's value after the other from their events."""
 
     def __init__(self) -> None:
+        self._count = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin another document; what counts against the limits goes on."""
         self.root: Node | None = None
         self._stack: list[_Open] = []
         self._anchors: dict[str, Node | None] = {}
         """None marks one that is still being read."""
-        self._count = 0
-        self._length = 0
 
     def take(self, event: Any) -> None:
         """Add what an event says."""
@@ -167,10 +166,10 @@ class _Builder:
         if self._expects_key():
             node = self._key(event)
             self._stack[-1].key = node
-            self._stack[-1].node.length += node.length
-            self._length += node.length
+            self._stack[-1].node.size += node.size - 1
+            self._count += node.size - 1
         else:
-            node = _node(event, _resolved(event), length=len(event.value))
+            node = _node(event, _resolved(event))
             self._add(node, event)
         if event.anchor:
             self._anchors[event.anchor] = node
@@ -181,7 +180,7 @@ class _Builder:
         first = self._stack[-1].node.members.get(event.value)
         if first:
             raise _error(event, f"the key {_shown(event.value)} is here and in line {first[1]}")
-        return _node(event, event.value, length=len(event.value))
+        return _node(event, event.value)
 
     def _named(self, event: Any) -> Node:
         if event.anchor not in self._anchors:
@@ -211,23 +210,17 @@ class _Builder:
             _merge(closed.node, merged)
         if closed.anchor:
             self._anchors[closed.anchor] = closed.node
-        self._count -= closed.node.size - 1  # they were counted one by one
-        self._length -= closed.node.length
-        self._add(closed.node, event)
+        self._add(closed.node, event, already_counted=closed.node.size - 1)
 
-    def _add(self, node: Node, event: Any) -> None:
-        self._count += node.size
+    def _add(self, node: Node, event: Any, *, already_counted: int = 0) -> None:
+        self._count += node.size - already_counted
         if self._count > MAX_NODES:
-            raise _error(event, f"the document holds more than {MAX_NODES} values")
-        self._length += node.length
-        if self._length > MAX_BYTES:
-            raise _error(event, f"aliases make the document longer than {_SHOWN_MAX}")
+            raise _error(event, f"the file holds more than {MAX_NODES} values")
         if not self._stack:
             self.root = node
             return
         parent = self._stack[-1]
         parent.node.size += node.size
-        parent.node.length += node.length
         if isinstance(parent.node.value, list):
             parent.node.members[len(parent.node.value)] = (node, node.line, node.column)
             parent.node.value.append(node.value)
@@ -252,8 +245,9 @@ class _Builder:
         return isinstance(last.node.value, dict) and last.key is None
 
 
-def _node(event: Any, value: Any, *, length: int = 0) -> Node:
-    return Node(value, event.start_mark.line + 1, event.start_mark.column + 1, length=length)
+def _node(event: Any, value: Any) -> Node:
+    size = 1 + len(getattr(event, "value", "")) // VALUE_CHARACTERS
+    return Node(value, event.start_mark.line + 1, event.start_mark.column + 1, size)
 
 
 def _resolved(event: Any) -> Any:

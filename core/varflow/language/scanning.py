@@ -139,8 +139,8 @@ def _step(opened: list[_Opened], match: re.Match[str]) -> None:
 
 def _too_long(outermost: _Opened) -> str:
     token, character = outermost.token, outermost.offset + 1
-    which = f"the program that {token!r} at character {character} begins" if token else "the program"
-    return f"{which} is longer than {MAX_CHARACTERS} characters"
+    begun = f" that {token!r} at character {character} begins" if token else ""
+    return f"the program{begun} is longer than {MAX_CHARACTERS} characters"
 
 
 def _unclosed(last: _Opened, text: str) -> str:

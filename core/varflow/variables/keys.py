@@ -24,7 +24,7 @@ def parse(text: str) -> str:
     """
     fault = find_fault(text)
     if fault:
-        raise InvalidKey(f"key {_shown(text)} {fault}")
+        raise InvalidKey(f"key {shown(text)} {fault}")
     return text
 
 
@@ -35,7 +35,7 @@ def find_fault(text: str) -> str | None:
     if text in {".", ".."}:
         return "is a name that folders use; choose another"
     if "/" in text:
-        return "contains '/'; a key is one name, not a path"
+        return "contains '/'; a name is not a path"
     if not _is_printable_utf8(text):
         return "contains a control character or is not valid UTF-8"
     size = len(text.encode())
@@ -44,11 +44,12 @@ def find_fault(text: str) -> str | None:
     return None
 
 
+def shown(text: str) -> str:
+    """Return a name for a message, quoted and not too long."""
+    return ascii(text if len(text) <= 64 else text[:61] + "...")
+
+
 def _is_printable_utf8(text: str) -> bool:
     return (text.isascii() and text.isprintable()) or not any(
         unicodedata.category(char) in {"Cc", "Cs"} for char in text
     )
-
-
-def _shown(text: str) -> str:
-    return ascii(text if len(text) <= 64 else text[:61] + "...")

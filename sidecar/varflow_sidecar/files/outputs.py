@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from varflow.contract import Outcome
-from varflow.errors import ActionAbandoned, StoreError
+from varflow.errors import ActionAbandoned, StoreError, TooLarge
 from varflow.variables.claims import Change
 from varflow.variables.commits import Abandoned
 from varflow.variables.commits import Outcome as Decided
@@ -120,7 +120,10 @@ async def _gather(
     try:
         while (entry := await threads.run(next, found, None)) is not None:
             store = functools.partial(_store, entry, variables, owners=owners, warnings=warnings)
-            content = await retrying.until(deadline, store)
+            try:
+                content = await retrying.until(deadline, store)
+            except TooLarge as error:
+                raise TooLarge(f"out/{entry.scope}/{entry.key}: {error.message}") from error
             content_type = packing.ARCHIVE_TYPE if entry.is_folder else None
             changes.append(Change(Address(owners, entry.scope, entry.key), content, content_type))
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from varflow.errors import InvalidKey, InvalidWorkflowFile, Problem, StoreFull
 from varflow_cli import __main__, failures
 from varflow_cli.__main__ import COMMANDS, varflow
+from varflow_cli.commands import run
 
 
 def leaves(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
@@ -112,3 +114,24 @@ def test_tracebacks_are_for_debug(
 
     assert result.exit_code == 1
     assert ("Traceback" in result.stderr) is is_shown
+
+
+def test_a_file_whose_name_is_no_text_is_told_in_text() -> None:
+    failure = failures.Mistake("bad\udcff.yaml is wrong")
+
+    assert failure.message == "bad\\udcff.yaml is wrong"
+
+
+def test_a_timeout_that_is_no_number_is_refused() -> None:
+    result = CliRunner().invoke(varflow, ["run", "flow.yaml", "--timeout", "nan"])
+
+    assert result.exit_code == 2
+    assert "'nan' is no number of seconds" in result.output
+
+
+def test_an_interrupt_while_modules_are_loaded_is_kept_for_afterwards() -> None:
+    with run.interrupts_put_off() as came:
+        signal.raise_signal(signal.SIGINT)
+
+    assert came == [signal.SIGINT]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

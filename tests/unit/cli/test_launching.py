@@ -102,3 +102,17 @@ def test_a_function_keeps_its_own_environment() -> None:
     [launch] = plan({"id": "f", "type": "container", "env": env, "local": {"command": "c"}})
 
     assert launch.environ == {"A": "1"}
+
+
+@pytest.mark.parametrize("name", ["f", "an/image"], ids=["id", "image"])
+def test_a_command_may_be_for_any_function_of_the_files(name: str) -> None:
+    document = {
+        "direktiv_api": "workflow/v1",
+        "functions": [{"id": "f", "image": "an/image"}],
+        "states": [{"id": "a", "type": "noop"}],
+    }
+    definitions = loading.load_text(json.dumps(document), source="flow.yaml")
+
+    launching.check_commands([name], definitions.workflows.values())
+    with pytest.raises(Mistake, match="--function g: no function has this id or image; there are"):
+        launching.check_commands([name, "g"], definitions.workflows.values())

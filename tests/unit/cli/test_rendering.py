@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pwd
 import re
 from pathlib import Path
 
@@ -165,10 +167,24 @@ def test_secrets_do_not_show_themselves() -> None:
         ({"HOME": "/h", "XDG_DATA_HOME": "/d"}, "linux", "/d/varflow/store"),
         ({"HOME": "/h", "XDG_DATA_HOME": "d"}, "linux", "/h/.local/share/varflow/store"),
         ({"HOME": "/h"}, "darwin", "/h/Library/Application Support/varflow/store"),
+        ({"HOME": "h", "XDG_DATA_HOME": "/d"}, "linux", "/d/varflow/store"),
     ],
-    ids=["home", "xdg", "a relative xdg is ignored", "macOS"],
+    ids=["home", "xdg", "a relative xdg is ignored", "macOS", "xdg needs no home"],
 )
 def test_the_default_store_is_where_the_platform_keeps_data(
     environ: dict[str, str], platform: str, folder: str
 ) -> None:
     assert storing.default_folder(environ, platform=platform) == Path(folder)
+
+
+def test_without_home_the_default_store_is_in_the_home_that_the_system_knows() -> None:
+    known = Path(pwd.getpwuid(os.getuid()).pw_dir)
+
+    for environ in ({}, {"HOME": ""}):
+        folder = storing.default_folder(environ, platform="linux")
+        assert folder == known / ".local/share/varflow/store"
+
+
+def test_a_home_that_is_no_folder_is_refused() -> None:
+    with pytest.raises(Mistake, match=r"HOME names no folder.*give --store"):
+        storing.default_folder({"HOME": "relative"}, platform="linux")

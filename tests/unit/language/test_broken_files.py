@@ -71,10 +71,7 @@ FIELDS = [
     pytest.param(
         "states:\n- id: a\n  type: getter\n  variables:\n  - {key: a/b, scope: system}\n",
         [
-            (
-                "5: states[0].variables[0].key: "
-                "the key 'a/b' contains '/'; a key is one name, not a path"
-            ),
+            ("5: states[0].variables[0].key: the key 'a/b' contains '/'; a name is not a path"),
             (
                 "5: states[0].variables[0].scope: "
                 "unknown scope 'system'; a scope is one of instance, workflow, namespace"
@@ -360,8 +357,8 @@ DOCUMENTS = [
         "apiVersion: varflow.dev/v1alpha1\nkind: Variable\nmetadata: {name: a/b}\n"
         "spec:\n  scope: instance\n  base64: '!'\n  valueFrom: {}\n  ttlSeconds: 5\n",
         [
-            "3: metadata.name: the name 'a/b' contains '/'; a key is one name, not a path",
-            "4: spec.key: the key 'a/b' contains '/'; a key is one name, not a path",
+            "3: metadata.name: the name 'a/b' contains '/'; a name is not a path",
+            "4: spec.key: the key 'a/b' contains '/'; a name is not a path",
             "5: spec.scope: must be 'namespace' or 'workflow', not 'instance'",
             "6: spec.base64: is not base64",
             (
@@ -419,3 +416,17 @@ def test_a_thousand_problems_are_found_quickly() -> None:
         loading.load_text(text, source="f.yaml")
 
     assert len(caught.value.problems) >= 1000
+
+
+def test_a_complaint_about_a_long_program_is_short() -> None:
+    text = f"id: x\nstates:\n- id: a\n  type: noop\n  transform: {'j' * 60_000}\n"
+
+    with pytest.raises(InvalidWorkflowFile, match="jq cannot compile this: jjj") as caught:
+        loading.load_text(text, source="f.yaml")
+
+    assert len(str(caught.value)) < 400
+
+
+def test_a_file_without_an_end_is_refused() -> None:
+    with pytest.raises(InvalidWorkflowFile, match="/dev/zero:1:1: the file is larger than 2 MiB"):
+        loading.load_files(["/dev/zero"])

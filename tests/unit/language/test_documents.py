@@ -154,6 +154,17 @@ def _laughs() -> str:
     ("data", "message"),
     [
         pytest.param(_laughs(), "holds more than 50000 values", id="aliases that multiply"),
+        pytest.param(
+            "a: &a " + "x" * 6400 + "\nb: [" + "*a, " * 600 + "]",
+            "holds more than 50000 values",
+            id="aliases that repeat a long text",
+        ),
+        pytest.param(
+            "a: &a {" + "x" * 900 + ": 1}\nb: [" + "*a, " * 4000 + "]",
+            "holds more than 50000 values",
+            id="aliases that repeat a long key",
+        ),
+        pytest.param("--- a\n" * 60_000, "holds more than 50000 values", id="many documents"),
         pytest.param("- a\n" * 60_000, "holds more than 50000 values", id="a long list"),
         pytest.param("[" * 100_000, "nested deeper than 64 levels", id="open lists"),
         pytest.param("- " * 1000, "nested deeper than 64 levels", id="lists in one line"),

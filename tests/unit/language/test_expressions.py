@@ -139,3 +139,11 @@ def _trimmed(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _trimmed(item) for key, item in value.items()}
     return value
+
+
+def test_a_string_holds_a_bounded_number_of_programs() -> None:
+    most = "jq(.) " * expressions.MAX_PROGRAMS
+
+    assert len(list(expressions.walk(expressions.parse(most, Dialect.WRAPPED)))) == 1000
+    with pytest.raises(expressions.InvalidTemplateError, match="more than 1000 programs"):
+        expressions.parse(most + "jq(.)", Dialect.WRAPPED)

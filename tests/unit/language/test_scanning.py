@@ -133,3 +133,21 @@ def test_nesting_costs_no_recursion() -> None:
 def test_many_bracket_like_regular_expressions_cost_linear_time() -> None:
     with pytest.raises(scanning.UnbalancedError):
         scanning.find_end("js(" + "/[" * 20_000, 3, scanning.JS, opener="js(")
+
+
+@pytest.mark.parametrize("inside", ["(", "[]", '"', "jq(", "x", "`", "/a"])
+@pytest.mark.parametrize("language", ["jq", "js"])
+def test_a_program_that_is_too_long_is_refused_and_not_scanned(language: str, inside: str) -> None:
+    grammar = scanning.JQ if language == "jq" else scanning.JS
+
+    with pytest.raises(scanning.OversizedError) as caught:
+        scanning.find_end("ab jq(" + inside * 1_000_000, 6, grammar, opener="jq(")
+
+    expected = "the program that 'jq(' at character 4 begins is longer than 65536 characters"
+    assert str(caught.value) == expected
+
+
+def test_a_bare_program_has_the_same_longest_length() -> None:
+    scanning.check_balance("x" * scanning.MAX_CHARACTERS)
+    with pytest.raises(scanning.OversizedError, match="the program is longer than 65536"):
+        scanning.check_balance("x" * (scanning.MAX_CHARACTERS + 1))
