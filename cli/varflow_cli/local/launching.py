@@ -56,11 +56,11 @@ def parse_commands(options: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return commands
 
 
-def check_commands(commands: Iterable[str], workflows: Iterable[Workflow]) -> None:
-    """Return if some workflow has each of the functions for which there is a command.
+def find_unused(commands: Iterable[str], workflows: Iterable[Workflow]) -> list[str]:
+    """Return a warning for each command whose function no workflow has.
 
-    Raises:
-        Mistake: none has; with a misspelt id, what the file says would run.
+    No error: one set of commands may serve many files. But with a misspelt id, what the file says
+    would run.
     """
     known = {
         name: None
@@ -69,10 +69,12 @@ def check_commands(commands: Iterable[str], workflows: Iterable[Workflow]) -> No
         if isinstance(function, ContainerFunction)
         for name in (function.id, function.image)
     }
-    for name in commands:
-        if name not in known:
-            there = f"; there are {', '.join(known)}" if known else ""
-            raise Mistake(f"--function {name}: no function has this id or image{there}")
+    there = f"; there are {', '.join(known)}" if known else ""
+    return [
+        f"--function {name}: no function has this id or image{there}"
+        for name in commands
+        if name not in known
+    ]
 
 
 def plan(

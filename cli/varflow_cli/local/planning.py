@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from varflow.contract import SidecarSettings
 from varflow.engine import inputs
@@ -27,6 +27,8 @@ from varflow_cli.local import declaring, launching, secrets
 from varflow_cli.local.declaring import Declared
 from varflow_cli.local.launching import Launch
 from varflow_cli.local.secrets import Secrets
+
+_ENCODED_INPUT: Final = "the input is not JSON; the workflow sees it as base64"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +58,8 @@ class Plan:
     launches: Sequence[Launch]
     owners: Owners
     input: Json
-    is_input_encoded: bool
-    """Whether the input was no JSON, so that the workflow sees it as base64."""
+    warnings: Sequence[str]
+    """What is allowed but may not be meant."""
     secrets: Secrets
     settings: SidecarSettings
     store: str
@@ -75,7 +77,6 @@ def make_plan(request: Request) -> Plan:
     definitions = loading.load_files(request.files, dialect=_dialect(request.expressions))
     workflow = _first_workflow(definitions, request.files)
     commands = launching.parse_commands(request.functions)
-    launching.check_commands(commands, definitions.workflows.values())
     data = read_input(request.input, stdin=sys.stdin.buffer)
     owners = storing.make_owners(
         namespace=request.namespace or workflow.namespace or storing.NAMESPACE,
@@ -97,7 +98,10 @@ def make_plan(request: Request) -> Plan:
         ),
         owners=owners,
         input=inputs.parse_input(data),
-        is_input_encoded=bool(data) and not inputs.is_json(data),
+        warnings=[
+            *launching.find_unused(commands, definitions.workflows.values()),
+            *([_ENCODED_INPUT] if data and not inputs.is_json(data) else []),
+        ],
         secrets=Secrets(secrets.parse(request.secrets, request.environ)),
         settings=SidecarSettings.decode(request.environ),
         store=storing.store_url(request.store),

@@ -51,8 +51,8 @@ async def run(plan: Plan, progress: Progress) -> Result:
     """
     instance = plan.owners.instance
     progress.note(f"instance {instance} of {plan.workflow.name} in {plan.owners.namespace}")
-    if plan.is_input_encoded:
-        progress.warn("the input is not JSON; the workflow sees it as base64")
+    for warning in plan.warnings:
+        progress.warn(warning)
     with signals.taken() as interrupts:
         async with contextlib.AsyncExitStack() as stack:
             shell, functions = await _set_up(stack, plan, progress)
