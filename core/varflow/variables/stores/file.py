@@ -44,6 +44,10 @@ from varflow.variables.stores.threads import Stop, Threads
 _ON_LOOP_BYTES: Final = 64 * 1024
 """Longest record that is read on the event loop: from the page cache some 20 µs."""
 
+_REMEMBERED: Final = 256
+_REMEMBERED_BYTES: Final = 4 * 1024
+"""Records up to this length have their last ETags remembered: most are read several times."""
+
 _RECORD_THREADS: Final = 8
 """Writers that wait for the disk at once; file systems flush such a group together."""
 
@@ -90,7 +94,8 @@ class FileStore:
             os.close(opened[0])
             return await self._bodies.run(functools.partial(self._find, name))
         data = self._tree.read_and_close(name, opened)
-        return Versioned(data, _etag(data))
+        is_short = len(data) <= _REMEMBERED_BYTES
+        return Versioned(data, _etag_once(data) if is_short else _etag(data))
 
     async def put(self, path: str, data: bytes, *, condition: Condition = None) -> str:
         stop = Stop()
@@ -173,6 +178,11 @@ class FileStore:
         )
         if not holds:
             raise Conflict
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _etag_once(data: bytes) -> str:
+    return _etag(data)
 
 
 def _etag(data: bytes) -> str:
