@@ -28,18 +28,32 @@ UV_VERSION := 0.13.8
 # A release must be this old to be locked: most malicious ones are found within days. An urgent fix: COOLDOWN='0 days'
 COOLDOWN ?= 7 days
 
-.PHONY: help install demo test lint format bench lock clean
+# What builds images: the first of these that works; another one: make images IMAGE_TOOL=podman
+IMAGE_TOOL ?= $(shell for tool in docker podman buildah; do $$tool info >/dev/null 2>&1 && echo $$tool && break; done)
+# The base of the images, and more arguments for the tool's `build`: make images PYTHON_IMAGE=... IMAGE_ARGS='--platform linux/arm64'
+PYTHON_IMAGE ?=
+IMAGE_ARGS ?=
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' core/varflow/__init__.py)
+
+.PHONY: help install demo test e2e lint format bench images chart crds lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 install: .venv/.project ## build .venv; every target below does so when .venv is missing or its lock has changed
 
 demo: .venv/.project ## run a workflow with persistent variables on this machine, without a cluster
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
 
+# They need a Kubernetes API server, an S3 server and helm: built from pinned Go modules the first time, for about 8 minutes.
 test: .venv/.project ## run the unit, contract and integration tests; some of them: ARGS='-k name'
+	@$(BIN)/python -m tests.support.cluster build control s3 helm
 	@$(BIN)/python -m pytest --numprocesses auto tests/unit tests/contract tests/integration $(ARGS)
+
+# A node is built the first time, for about 10 minutes more; with KUBECONFIG the tests run on that cluster instead.
+e2e: .venv/.project ## run the end-to-end tests on a Kubernetes node made here (Linux, root) or on the cluster of KUBECONFIG
+	@$(BIN)/python -m tests.support.cluster prepare
+	@$(BIN)/python -m pytest --timeout 600 tests/e2e $(ARGS)
 
 lint: .venv/.project ## check format, style, types and the layers between packages
 	@$(BIN)/ruff format --check .
@@ -54,6 +68,23 @@ format: .venv/.project ## format the code and mend what can be mended safely
 bench: .venv/.project ## measure, each number beside its floor on this machine
 	@$(BIN)/python -m bench $(ARGS)
 
+images: ## build the images of operator and sidecar with docker, podman or buildah, tagged with the version and dev
+	@test -n '$(IMAGE_TOOL)' || { echo >&2 "make: images are built by docker, podman or buildah; none of them works here"; exit 1; }
+	@set -e; for part in operator sidecar; do \
+		$(IMAGE_TOOL) build $(IMAGE_ARGS) $(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE='$(PYTHON_IMAGE)') \
+			--build-arg VERSION='$(VERSION)' --tag varflow-$$part:'$(VERSION)' --tag varflow-$$part:dev \
+			--file Dockerfile.$$part .; \
+	done
+
+chart: .venv/.project ## bring crds/ and the version into charts/varflow, and write deploy/varflow.yaml from it
+	@rm -rf charts/varflow/files/crds && mkdir -p charts/varflow/files && cp -R crds charts/varflow/files/crds
+	@sed -i.old -e 's/^version: .*/version: $(VERSION)/' -e 's/^appVersion: .*/appVersion: "$(VERSION)"/' charts/varflow/Chart.yaml
+	@rm charts/varflow/Chart.yaml.old
+	@mkdir -p deploy && $(BIN)/python -m tests.support.charts > deploy/varflow.yaml.new && mv deploy/varflow.yaml.new deploy/varflow.yaml
+
+crds: .venv/.project ## write crds/ and the tables of docs/kubernetes-objects.md anew, from the models in the sources
+	@$(BIN)/python -m varflow_operator.schemas crds docs/kubernetes-objects.md
+
 lock: ## write requirements/*.lock anew, keeping versions that still fit; to newer ones: ARGS=--upgrade
 	@$(CHECK_PYTHON)
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
@@ -61,11 +92,16 @@ lock: ## write requirements/*.lock anew, keeping versions that still fit; to new
 	"$$scratch/bin/python" -m pip install --quiet uv==$(UV_VERSION) && \
 	compile() { \
 		"$$scratch/bin/uv" pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
-			--no-emit-index-url --exclude-newer '$(COOLDOWN)' --custom-compile-command 'make lock' $(ARGS) \
-			--all-extras "$$@"; \
+			--no-emit-index-url --exclude-newer '$(COOLDOWN)' --custom-compile-command 'make lock' "$$@"; \
 	} && \
-	compile pyproject.toml --output-file requirements/runtime.lock && \
-	compile pyproject.toml requirements/dev.in --output-file requirements/dev.lock
+	compile $(ARGS) --all-extras pyproject.toml --output-file requirements/runtime.lock && \
+	compile $(ARGS) --all-extras pyproject.toml requirements/dev.in --output-file requirements/dev.lock && \
+	for image in operator sidecar; do \
+		compile --upgrade --constraints requirements/runtime.lock --extra $$image pyproject.toml \
+			--output-file requirements/$$image.lock || exit; \
+	done && \
+	compile --upgrade --constraints requirements/dev.lock requirements/build.in --output-file requirements/build.lock && \
+	compile $(ARGS) requirements/go.in --output-file requirements/go.lock
 
 clean: ## remove .venv and all that tools have left
 	@rm -rf .venv .demo dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -10,3 +10,6 @@ pytest.register_assert_rewrite("tests.support")
 # now and then waits for a core. Hangs are caught by pytest-timeout.
 hypothesis.settings.register_profile("varflow", deadline=None)
 hypothesis.settings.load_profile("varflow")
+
+# Below the line that registers its package: imported earlier, its assertions would stay mute.
+pytest_plugins = ["tests.support.cluster.fixtures"]

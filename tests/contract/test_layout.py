@@ -99,7 +99,9 @@ def imported(tree: ast.Module) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("name", ["runtime.lock", "dev.lock"])
+@pytest.mark.parametrize(
+    "name", ["runtime.lock", "dev.lock", "operator.lock", "sidecar.lock", "build.lock"]
+)
 def test_lock_holds_pins_and_hashes_only(root: Path, name: str) -> None:
     lines = (root / "requirements" / name).read_text().splitlines()
 

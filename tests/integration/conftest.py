@@ -1,0 +1,56 @@
+"""A real API server, shared by all tests of a run, and a namespace of its own for each test."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.charts import Helm
+from tests.support.cluster import control_plane, keeping, places, programs
+from tests.support.cluster.control_plane import ApiServer
+from tests.support.cluster.kubectl import Kubectl
+
+CRDS = places.ROOT / "crds"
+
+
+@pytest.fixture(scope="session")
+def api_server(run_folder: Path) -> Iterator[ApiServer]:
+    """An API server that knows the kinds of this repository; pods stay Pending."""
+    with keeping.using("control", run_folder / "control-plane") as facts:
+        server = control_plane.decode(facts)
+        call = Kubectl(programs.find_for_control_plane("kubectl"), server.kubeconfig)
+        if CRDS.is_dir():
+            call("apply", "--server-side", "--filename", str(CRDS))
+            call("wait", "--for=condition=Established", "crd", "--all")
+        yield server
+
+
+@pytest.fixture(scope="session")
+def controllers(api_server: ApiServer) -> None:
+    """Owner references, namespaces and Deployments are acted upon."""
+    if not programs.has_controllers():
+        pytest.skip(f"{programs.ASSETS} has no kube-controller-manager")
+
+
+@pytest.fixture
+def kubectl(api_server: ApiServer) -> Kubectl:
+    """Call kubectl as an administrator."""
+    return Kubectl(programs.find_for_control_plane("kubectl"), api_server.kubeconfig)
+
+
+@pytest.fixture
+def namespace(kubectl: Kubectl) -> Iterator[str]:
+    """A namespace that nobody else uses."""
+    name = f"test-{secrets.token_hex(4)}"
+    kubectl("create", "namespace", name)
+    yield name
+    kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def helm() -> Helm:
+    """The program helm."""
+    return Helm.find()

@@ -1,0 +1,3 @@
+module varflow.dev/testcluster/pause
+
+go 1.26
