@@ -1,14 +1,14 @@
 """`varflow`: the entry point, and what all commands share.
 
-    varflow ──► Commands (this module) ──► commands.<name> (options) ──► local, variables (work)
+    varflow ──► Commands (this module) ──► commands.<name> (options) ──► local, cluster (work)
 
 `varflow --help` answers within 150 ms (design.md §9), so nothing but click and the standard library
 is loaded before a command has been chosen, and a command's own module loads what it works with
 inside the function that does the work: `varflow run --help` is quick too. The line that `--help`
 shows for a command stands here and not in its module for the same reason.
 
-Exit codes: 0 done, 1 it failed, 2 the command line or a workflow file is wrong. Errors are one line
-on standard error (a file's problems one line each); tracebacks are for `--debug`.
+Exit codes: 0 done, 1 it failed, others say why (see `failures`). Errors are one line on standard
+error (a file's problems one line each); tracebacks are for `--debug`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ import click
 from varflow_cli import failures, options, streams
 
 COMMANDS: Final = {
-    "run": "Run one instance of a workflow, here and now.",
+    "run": "Run one instance of a workflow, here or in a cluster.",
     "lint": "Check workflow files without running them.",
+    "instances": "List, watch and cancel the runs in a cluster, and read their logs.",
     "var": "List, read, write and remove variables.",
     "workflow": "End the life of a workflow's variables.",
     "namespace": "End the life of a namespace's variables.",

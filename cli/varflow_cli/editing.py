@@ -6,28 +6,54 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from varflow.errors import InvalidInput
-from varflow.variables import expiries, scopes
+from varflow.variables import expiries, keys
 from varflow.variables.expiries import Ttl
-from varflow.variables.scopes import Owners, Scope
+from varflow.variables.scopes import Address, Owners, Scope
 from varflow.variables.stores.base import CHUNK_BYTES
-from varflow.variables.variables import VariableInfo
+from varflow.variables.variables import VariableInfo, Variables
 from varflow_cli import storing, streams
-from varflow_cli.failures import Failure, Mistake
+from varflow_cli.failures import Mistake, NotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Opened:
+    """A place whose store is open."""
+
+    variables: Variables
+    owners: Owners
+    scope: Scope
+    store: str
+    """How messages name the store."""
+
+
+class Place(Protocol):
     """Whose variables, in which store."""
+
+    def open(self) -> AbstractAsyncContextManager[Opened]:
+        """Open the store, as long as the context lasts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalPlace:
+    """Variables in a store that this machine reaches by its URL."""
 
     url: str
     owners: Owners
     scope: Scope
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[Opened]:
+        """Open the store, as long as the context lasts."""
+        async with storing.open_variables(self.url) as variables:
+            yield Opened(variables=variables, owners=self.owners, scope=self.scope, store=self.url)
 
 
 def parse_place(
@@ -37,20 +63,30 @@ def parse_place(
     scope: str | None,
     workflow: str | None,
     instance: str | None,
-) -> Place:
+) -> LocalPlace:
     """Return the place that the options name.
 
     Raises:
         Mistake: the scope's owner is not given.
     """
+    chosen = choose_scope(scope, workflow=workflow, instance=instance)
+    owners = storing.make_owners(
+        namespace=namespace or storing.NAMESPACE, workflow=workflow or "", instance=instance or ""
+    )
+    return LocalPlace(url=storing.shown_store_url(store), owners=owners, scope=chosen)
+
+
+def choose_scope(scope: str | None, *, workflow: str | None, instance: str | None) -> Scope:
+    """Return the scope that is meant.
+
+    Raises:
+        Mistake: its owner is not given.
+    """
     chosen = Scope(scope) if scope else _likely_scope(workflow, instance)
     owner = {Scope.WORKFLOW: workflow, Scope.INSTANCE: instance}.get(chosen, "all")
     if not owner:
         raise Mistake(f"--scope {chosen} needs --{chosen} to say whose variables are meant")
-    owners = storing.make_owners(
-        namespace=namespace or storing.NAMESPACE, workflow=workflow or "", instance=instance or ""
-    )
-    return Place(url=storing.shown_store_url(store), owners=owners, scope=chosen)
+    return chosen
 
 
 def _likely_scope(workflow: str | None, instance: str | None) -> Scope:
@@ -73,22 +109,22 @@ def parse_ttl(text: str | None) -> Ttl:
 
 async def find_all(place: Place, *, prefix: str) -> list[VariableInfo]:
     """Return what is known about each variable of a scope."""
-    async with storing.open_variables(place.url) as variables:
-        return [info async for info in variables.list(place.owners, place.scope, prefix=prefix)]
+    async with place.open() as there:
+        found = there.variables.list(there.owners, there.scope, prefix=prefix)
+        return [info async for info in found]
 
 
 async def read(place: Place, key: str) -> None:
     """Copy a variable's bytes to standard output.
 
     Raises:
-        Failure: it is not there; nothing was written.
+        NotFound: it is not there; nothing was written.
         OSError: standard output cannot be written.
     """
-    address = scopes.address(place.owners, place.scope, key)
-    async with storing.open_variables(place.url) as variables:
+    async with _opened(place, key) as (variables, address, store):
         variable = await variables.get(address)
         if variable is None:
-            raise Failure(f"variable {address} does not exist in {place.url}", code="not_found")
+            raise NotFound(f"variable {address} does not exist in {store}", code="not_found")
         async for chunk in variable.read():
             with streams.printing():
                 await asyncio.to_thread(sys.stdout.buffer.write, chunk)
@@ -102,20 +138,26 @@ async def write(
     Raises:
         Mistake: `source` cannot be read; nothing was written.
     """
-    address = scopes.address(place.owners, place.scope, key)
-    async with storing.open_variables(place.url) as variables:
+    async with _opened(place, key) as (variables, address, _):
         return await variables.set(address, _chunks(source), content_type=content_type, ttl=ttl)
 
 
 async def remove(place: Place, key: str) -> None:
     """Remove a variable, if it is there."""
-    address = scopes.address(place.owners, place.scope, key)
-    async with storing.open_variables(place.url) as variables:
+    async with _opened(place, key) as (variables, address, _):
         await variables.delete(address)
 
 
+@contextlib.asynccontextmanager
+async def _opened(place: Place, key: str) -> AsyncIterator[tuple[Variables, Address, str]]:
+    """Open a place, and give its variables, the key's address, and the store's name."""
+    key = keys.parse(key)  # before a store is asked, or made
+    async with place.open() as there:
+        yield there.variables, Address(there.owners, there.scope, key), there.store
+
+
 @contextlib.contextmanager
-def opened(*, value: str | None, file: Path | None, stdin: BinaryIO) -> Iterator[BinaryIO]:
+def open_source(*, value: str | None, file: Path | None, stdin: BinaryIO) -> Iterator[BinaryIO]:
     """Open what a value is read from.
 
     Raises:

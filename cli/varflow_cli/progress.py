@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol, TextIO
 
+from varflow_cli import streams
+
 WIDTH: Final = 8
 """Prefixes are padded to this; longer ones push their line to the right."""
 
@@ -26,11 +28,6 @@ _COLOURS: Final = ("cyan", "magenta", "yellow", "blue", "green")
 """For functions, in the order of their first line."""
 
 _LEVELS: Final = {"warning": "yellow", "error": "red"}
-
-_CONTROLS: Final = {
-    code: f"\\x{code:02x}" for code in [*range(0x20), 0x7F, *range(0x80, 0xA0)] if code != 0x09
-}
-"""Control characters as text: what a program prints must not steer the user's terminal."""
 
 
 class Writer(Protocol):
@@ -51,6 +48,14 @@ class PlainWriter:
         with contextlib.suppress(OSError):
             self._stream.write("".join(text for text, _ in parts) + "\n")
             self._stream.flush()
+
+
+class ResultWriter(PlainWriter):
+    """The same, for who runs a command to read just this: that nobody can read it is an error."""
+
+    def write(self, *parts: tuple[str, str]) -> None:
+        with streams.printing():
+            self._stream.write(streams.printable("".join(text for text, _ in parts)) + "\n")
 
 
 class TerminalWriter:
@@ -116,10 +121,16 @@ class Progress:
     def _lines(self, prefix: str, text: str, *, prefix_style: str, style: str) -> None:
         head = f"{self._shown(prefix):<{WIDTH}} │ "
         for line in self._mask(text).split("\n"):
-            self._writer.write((head, prefix_style), (line.translate(_CONTROLS), style))
+            self._writer.write((head, prefix_style), (streams.visible(line), style))
 
     def _shown(self, text: str) -> str:
-        return self._mask(text).translate(_CONTROLS)
+        return streams.visible(self._mask(text))
+
+
+def to_stdout() -> Progress:
+    """Return progress that is a command's result."""
+    writer = choose_writer(sys.stdout, os.environ)
+    return Progress(ResultWriter(sys.stdout) if isinstance(writer, PlainWriter) else writer)
 
 
 def to_stderr(*, mask: Callable[[str], str]) -> Progress:

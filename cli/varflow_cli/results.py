@@ -28,16 +28,15 @@ class Result:
     exit_code: int = 0
 
     @classmethod
-    def of_finish(cls, instance: str, finish: Finish) -> Result:
-        """Return the result of an instance that has ended."""
-        is_complete = finish.status is InstanceStatus.COMPLETE
+    def of_finish(cls, instance: str, finish: Finish, *, is_late: bool = False) -> Result:
+        """Return the result of an instance that has ended; `is_late`: `--timeout` was over."""
         return cls(
             instance=instance,
             status=finish.status,
             output=finish.output,
             code=finish.code,
             message=finish.message,
-            exit_code=0 if is_complete else failures.FAILED,
+            exit_code=_exit_code(finish.status, is_late=is_late),
         )
 
     @classmethod
@@ -83,10 +82,23 @@ class Result:
 
     def encode_output(self) -> bytes:
         """Return the output alone, indented for people."""
-        try:
-            return orjson.dumps(self.output, option=orjson.OPT_INDENT_2)
-        except TypeError:
-            return encode_json(self.output)
+        return indent_json(self.output)
+
+
+def _exit_code(status: InstanceStatus, *, is_late: bool) -> int:
+    if status is InstanceStatus.COMPLETE:
+        return 0
+    if status is InstanceStatus.CANCELLED and is_late:
+        return failures.TIMED_OUT
+    return failures.FAILED
+
+
+def indent_json(value: Any) -> bytes:
+    """Return a value as JSON for people; on one line if an integer is too long for that."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    except TypeError:
+        return encode_json(value)
 
 
 def encode_json(value: Any) -> bytes:

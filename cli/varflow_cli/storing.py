@@ -18,6 +18,7 @@ from typing import Final
 from varflow.variables import keys
 from varflow.variables.scopes import Owners
 from varflow.variables.stores import opening
+from varflow.variables.stores.credentials import Credentials
 from varflow.variables.variables import Variables
 from varflow_cli import streams
 from varflow_cli.failures import Mistake
@@ -68,10 +69,15 @@ def shown_store_url(given: str | None) -> str:
 
 @asynccontextmanager
 async def open_variables(
-    url: str, *, writer: str = "varflow", max_bytes: int | None = None
+    url: str,
+    *,
+    credentials: Credentials | None = None,
+    writer: str = "varflow",
+    max_bytes: int | None = None,
 ) -> AsyncIterator[Variables]:
     """Open the variables in a store; on leaving, everything that was begun is finished."""
-    variables = Variables(opening.open_store(url), writer=writer, max_bytes=max_bytes)
+    store = opening.open_store(url, credentials=credentials)
+    variables = Variables(store, writer=writer, max_bytes=max_bytes)
     try:
         await variables.open()
         yield variables

@@ -26,6 +26,12 @@ overwrite a variable because there was nothing to read. Standard error may say w
 """
 
 
+_CONTROLS: Final = {
+    code: f"\\x{code:02x}" for code in [*range(0x20), 0x7F, *range(0x80, 0xA0)] if code != 0x09
+}
+"""Control characters as text: what a program prints must not steer the user's terminal."""
+
+
 def open_closed() -> None:
     """Give every closed standard stream a descriptor, before another file gets its number."""
     for number, (name, mode, flags) in enumerate(_CLOSED):
@@ -71,6 +77,11 @@ def printing() -> Iterator[None]:
 def printable(text: str) -> str:
     """Return text with what UTF-8 cannot hold escaped: names of files are bytes."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def visible(text: str) -> str:
+    """Return a line with its control characters shown rather than obeyed."""
+    return text.translate(_CONTROLS)
 
 
 def _abandon(stream: TextIO) -> None:

@@ -1,4 +1,4 @@
-"""Listings of variables, for people and for programs. PURE."""
+"""Listings for people, and those of variables for programs too. PURE."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ def as_text(found: Sequence[VariableInfo]) -> str:
     """Return aligned columns, one variable a line; nothing at all when there are none."""
     if not found:
         return ""
-    rows = [_HEADER, *map(_row, found)]
+    return align([_HEADER, *map(_row, found)])
+
+
+def align(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as lines whose columns stand below each other."""
+    if not rows:
+        return ""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "".join(f"{line}\n" for line in lines)

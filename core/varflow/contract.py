@@ -17,6 +17,8 @@ variables; `SidecarSettings` writes and reads them, so the two sides cannot drif
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -49,6 +51,8 @@ HEADER_IDEMPOTENCY_KEY: Final = "Varflow-Idempotency-Key"
 HEADER_REVISION: Final = "Varflow-Revision"
 HEADER_EXISTS: Final = "Varflow-Exists"
 HEADER_EXPIRES_AT: Final = "Varflow-Expires-At"
+HEADER_STOP_KEY: Final = "Varflow-Stop-Key"
+"""With it `/idle` of the sidecar also has no new actions taken, see `stop_key`."""
 
 CODE_CONTAINER_FAILED: Final = "container failed"
 """Direktiv's catchable code for a non-2xx answer without an error header; the space is theirs."""
@@ -177,6 +181,20 @@ def output_value(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         return base64.b64encode(body).decode("ascii")
+
+
+def stop_key(token: str) -> str:
+    """Return what a pod's preStop hook must know; it stands in the pod's spec, the token does not.
+
+    Without it anybody who reaches the port could take a function's pods out of use.
+    """
+    return hmac.new(token.encode(), b"stop", hashlib.sha256).hexdigest()
+
+
+def is_stop_key(text: str, *, token: str) -> bool:
+    """Tell whether `text` is the stop key of a sidecar with this token; one without has none."""
+    given = text.encode(errors="surrogateescape")  # as it came in a header
+    return bool(token) and hmac.compare_digest(given, stop_key(token).encode())
 
 
 MIB: Final = 1024 * 1024

@@ -17,6 +17,12 @@
     ├── Draining                     this sidecar takes no new actions            503
     ├── ActionAbandoned              the control plane gave this action up        409
     ├── DeadlinePassed               too late to commit                           409
+    ├── ClusterError                 the Kubernetes API                           502
+    │   ├── ClusterUnavailable       away, slow or busy; trying again helps       503
+    │   ├── ObjectNotFound           no object of that kind and name              404
+    │   ├── ObjectConflict           it has changed since it was read             409
+    │   ├── ObjectExists             a create met an object of that name          409
+    │   └── ObjectRefused            the API server does not accept it            422
     └── StoreError                   the object store                             500
         ├── StoreUnavailable         away, slow or refusing; trying again helps   503
         ├── StoreFull                no room, or a quota                          507
@@ -184,6 +190,48 @@ class DeadlinePassed(VarflowError):
 
     code = "deadline_passed"
     status = 409
+
+
+class ClusterError(VarflowError):
+    """The Kubernetes API failed; never to be read as "the object is absent"."""
+
+    code = "cluster_error"
+    status = 502
+
+
+class ClusterUnavailable(ClusterError):
+    """The API server is away, too slow, or asks to come back later."""
+
+    code = "cluster_unavailable"
+    status = 503
+
+
+class ObjectNotFound(ClusterError):
+    """The API server says that there is no object of that kind and name."""
+
+    code = "object_not_found"
+    status = 404
+
+
+class ObjectConflict(ClusterError):
+    """The object is another one, or another version, than the one that was read."""
+
+    code = "object_conflict"
+    status = 409
+
+
+class ObjectExists(ClusterError):
+    """A create met an object of that kind and name."""
+
+    code = "object_exists"
+    status = 409
+
+
+class ObjectRefused(ClusterError):
+    """The API server does not accept the request: not valid, or not allowed (400, 403, 422)."""
+
+    code = "object_refused"
+    status = 422
 
 
 class StoreError(VarflowError):

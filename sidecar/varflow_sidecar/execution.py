@@ -39,9 +39,10 @@ from varflow.contract import (
     SidecarSettings,
 )
 from varflow.errors import ActionAbandoned, DeadlinePassed, StoreUnavailable, VarflowError
-from varflow.variables import paths
+from varflow.logs import FUNCTION, Level, LogSink
+from varflow.variables import paths, retrying
 from varflow.variables.variables import Variables
-from varflow_sidecar import answers, retrying, threads
+from varflow_sidecar import answers, threads
 from varflow_sidecar.answers import Answer
 from varflow_sidecar.files import mounting, outputs
 from varflow_sidecar.files.disposal import Disposal
@@ -49,7 +50,6 @@ from varflow_sidecar.files.extracting import Budget
 from varflow_sidecar.files.folders import ActionFolder, Folders
 from varflow_sidecar.files.mounting import Target
 from varflow_sidecar.function import AnswerTooLarge, Endpoint, FunctionClient, FunctionFailed
-from varflow_sidecar.logs import Level, LogSink
 from varflow_sidecar.metrics import Metrics
 from varflow_sidecar.stopping import ActionStopped, Stop
 
@@ -248,7 +248,9 @@ class Execution:
 
     def _log(self, outcome: Outcome) -> None:
         for warning in outcome.warnings:
-            self._ground.log.write(self._dispatch.owners, warning, level=Level.WARNING)
+            self._ground.log.write(
+                self._dispatch.owners, warning, source=FUNCTION, level=Level.WARNING
+            )
         if outcome.status is OutcomeStatus.CRASHED:
             _logger.error("action %s crashed: %s", self._dispatch.action_id, outcome.message)
 

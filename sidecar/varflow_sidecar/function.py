@@ -33,6 +33,7 @@ _LONGEST_PAUSE_SECONDS: Final = 0.25
 _HEADER_BYTES: Final = 64 * 1024
 """Longest header of an answer: error messages come in one."""
 
+_CONNECT_SECONDS: Final = 5.0
 _KEPT_SECONDS: Final = 0.25
 """How long an idle connection is kept; see above."""
 
@@ -77,7 +78,7 @@ class FunctionClient:
             connector=aiohttp.TCPConnector(
                 keepalive_timeout=_KEPT_SECONDS, limit=0, use_dns_cache=False
             ),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5.0),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             headers={"Accept-Encoding": "identity", "User-Agent": "varflow-sidecar"},
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -145,6 +146,18 @@ class FunctionClient:
             if call is not None:
                 call.cancel()
             await asyncio.gather(*waited_for, return_exceptions=True)
+
+    async def listens(self, endpoint: Endpoint) -> bool:
+        """Tell whether anything takes connections where the function should."""
+        for host in self._candidates(endpoint.port):
+            try:
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    _, writer = await asyncio.open_connection(host.strip("[]"), endpoint.port)
+            except (OSError, TimeoutError):
+                continue
+            writer.close()
+            return True
+        return False
 
     def _candidates(self, port: int) -> list[str]:
         """Return the loopback addresses, the one that answered last first."""

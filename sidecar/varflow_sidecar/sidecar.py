@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from varflow.contract import SidecarSettings
+from varflow.logs import LogSink, StoreLog
 from varflow.variables.variables import Variables
 from varflow_sidecar import threads
 from varflow_sidecar.actions import Actions
@@ -24,7 +25,6 @@ from varflow_sidecar.execution import Ground
 from varflow_sidecar.files.disposal import Disposal
 from varflow_sidecar.files.folders import ActionFolder, Folders
 from varflow_sidecar.function import Endpoint, FunctionClient
-from varflow_sidecar.logs import LogSink, StoreLog
 from varflow_sidecar.metrics import Metrics
 
 _logger = logging.getLogger(__name__)
@@ -49,6 +49,13 @@ class Sidecar:
     log: LogSink
     metrics: Metrics
     settings: SidecarSettings
+    client: FunctionClient
+    functions: Mapping[str, Endpoint]
+
+    async def functions_listen(self) -> bool:
+        """Tell whether all functions take connections."""
+        endpoints = set(self.functions.values())
+        return all([await self.client.listens(endpoint) for endpoint in endpoints])
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -72,7 +79,7 @@ class Sidecar:
             OSError: the shared folder cannot be made.
         """
         metrics = Metrics()
-        store_log = StoreLog(variables.store, metrics=metrics)
+        store_log = StoreLog(variables.store, note_dropped=metrics.log_lines_dropped.inc)
         client = FunctionClient(
             max_answer_bytes=settings.max_answer_bytes,
             cancel_grace_seconds=settings.cancel_grace_seconds,
@@ -98,6 +105,8 @@ class Sidecar:
                     log=ground.log,
                     metrics=metrics,
                     settings=settings,
+                    client=client,
+                    functions=functions,
                 )
             finally:
                 clearing.cancel()

@@ -21,8 +21,7 @@ IMPORT_ALL = """
 import importlib, pkgutil, sys
 for package in map(importlib.import_module, sys.argv[1:]):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if module.name != "varflow.variables.stores.s3":  # the one module that needs boto3
-            importlib.import_module(module.name)
+        importlib.import_module(module.name)
 """
 
 

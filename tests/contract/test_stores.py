@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,9 +17,15 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from tests.support import stores
+from tests.support import s3, stores
+from tests.support.cluster.s3_servers import S3Server
 from varflow.errors import CorruptObject
 from varflow.variables.stores.base import (
     ABSENT,
@@ -36,6 +42,18 @@ T = TypeVar("T")
 
 BIG = bytes(range(256)) * (5 * CHUNK_BYTES // 512)
 """Two and a half chunks."""
+
+
+@pytest.fixture(scope="module")
+def moto_bucket() -> Iterator[tuple[S3Server, str]]:
+    with s3.moto() as server:
+        yield server, s3.make_bucket(server)
+
+
+@pytest.fixture(scope="module")
+def versitygw_bucket(s3_server: S3Server) -> tuple[S3Server, str]:
+    return s3_server, s3.make_bucket(s3_server)
+
 
 weird = pytest.mark.parametrize(
     "key", [pytest.param(key, id=name) for name, key in stores.WEIRD_KEYS.items()]
@@ -512,6 +530,35 @@ class TestFileStore(StoreContract):
         assert store.url == self.folder.as_uri()
 
 
+class S3StoreContract(StoreContract):
+    bucket: str
+    """The fixture that makes one for all of these tests."""
+    place: s3.Place
+
+    @pytest_asyncio.fixture
+    async def store(self, request: pytest.FixtureRequest) -> AsyncIterator[ObjectStore]:
+        self.place = s3.make_place(*request.getfixturevalue(self.bucket))
+        store = self.place.make_store()
+        await store.open()
+        yield store
+        await store.close()
+
+    def leftovers(self) -> list[str]:
+        return self.place.uploads()
+
+    async def test_it_says_that_it_is_durable(self, store: ObjectStore) -> None:
+        assert store.is_durable
+        assert store.url == self.place.url
+
+
+class TestS3StoreOnMoto(S3StoreContract):
+    bucket = "moto_bucket"
+
+
+class TestS3StoreOnVersitygw(S3StoreContract):
+    bucket = "versitygw_bucket"
+
+
 class StoreMachine(RuleBasedStateMachine):
     """A driver beside a dict, in any order of operations."""
 
@@ -619,3 +666,14 @@ TestMemoryAgainstADict.settings = settings(max_examples=50, stateful_step_count=
 
 TestFileAgainstADict = FileMachine.TestCase
 TestFileAgainstADict.settings = settings(max_examples=25, stateful_step_count=25)
+
+
+@pytest.mark.parametrize("bucket", ["moto_bucket", "versitygw_bucket"])
+def test_s3_against_a_dict(bucket: str, request: pytest.FixtureRequest) -> None:
+    server, name = request.getfixturevalue(bucket)
+
+    class S3Machine(StoreMachine):
+        def make_store(self) -> ObjectStore:
+            return s3.make_place(server, name).make_store()
+
+    run_state_machine_as_test(S3Machine, settings=settings(max_examples=10, stateful_step_count=25))

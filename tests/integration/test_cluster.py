@@ -206,6 +206,20 @@ async def test_watch_from_a_version_that_is_no_more_can_begin_again(
     await ending
 
 
+async def test_guarded_connection_reads_and_does_not_write(
+    cluster: Cluster, namespace: str
+) -> None:
+    await cluster.create(CONFIG_MAP, config_map(namespace))
+    guarded = cluster.guarded(lambda: False)
+
+    assert await guarded.find(CONFIG_MAP, namespace, "a") is not None
+    with pytest.raises(ClusterUnavailable, match="does not lead"):
+        await guarded.patch(CONFIG_MAP, namespace, "a", {"data": {"k": "v"}})
+    with pytest.raises(ClusterUnavailable, match="does not lead"):
+        await guarded.delete(CONFIG_MAP, namespace, "a")
+    assert await cluster.find(CONFIG_MAP, namespace, "a") is not None
+
+
 async def test_observer_is_told_of_every_request(api_server: ApiServer, namespace: str) -> None:
     told: list[tuple[str, Kind, int, float]] = []
     async with Cluster.connect(

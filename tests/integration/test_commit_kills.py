@@ -2,7 +2,7 @@
 
 An action writes one variable in each scope. Its sidecar dies at some point of the commit; another
 writer then overwrites one of the keys; a successor gets the same action. Meanwhile a reader loops
-over the keys.
+over the keys. All of it over a folder and over an S3 server.
 """
 
 from __future__ import annotations
@@ -10,32 +10,47 @@ from __future__ import annotations
 import asyncio
 import io
 import random
+import secrets
 import signal
 import tarfile
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support import s3
 from tests.support.crashing import When
-from tests.support.doomed import DECISION, OWNERS, Doom, DoomedSidecar, dispatch
+from tests.support.doomed import DECISION, OWNERS, Doom, DoomedSidecar, Ground, dispatch
 from tests.support.writing_function import KEYS, WritingFunction, large_value
 from varflow.contract import Outcome, OutcomeStatus
 from varflow.variables import paths
 from varflow.variables.scopes import Address, Scope
-from varflow.variables.stores.file import FileStore
 from varflow.variables.variables import Variables
 
 ADDRESSES = {scope: Address(OWNERS, scope, key) for scope, key in KEYS.items()}
 OVERWRITTEN = Scope.WORKFLOW
 STORE_CALLS = 30
 """More than a commit makes; the last ones run to the end, which the test asserts."""
-RANDOM_KILLS = 200
+DEADLY_CALLS = {
+    ("file", "before"): range(1, STORE_CALLS + 1),
+    ("file", "after"): range(1, STORE_CALLS + 1),
+    ("s3", "before"): range(1, STORE_CALLS + 1, 2),
+    ("s3", "after"): range(2, STORE_CALLS + 1, 2),
+}
+"""All of them over a folder; over a server a process starts ten times slower."""
+RANDOM_KILLS = {"file": 200, "s3": 20}
 BATCH = 20
-LONGEST_SECONDS = 0.06
+LONGEST_SECONDS = {"file": 0.06, "s3": 0.3}
 """Within which a whole action usually ends, so that kills fall everywhere in it."""
+
+LONG_SECONDS = 400
+"""For twenty and more processes one after the other, on a machine with other things to do."""
+
+in_either_store = pytest.mark.parametrize("kind", ["file", "s3"])
+
+MakeGround = Callable[[str], Ground]
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +59,26 @@ def function() -> Iterator[WritingFunction]:
         yield running
 
 
+@pytest.fixture
+def make_ground(tmp_path: Path, request: pytest.FixtureRequest) -> MakeGround:
+    """Return a new store of a kind at each call."""
+
+    def make(kind: str) -> Ground:
+        folder = tmp_path / secrets.token_hex(4)
+        folder.mkdir()
+        if kind == "file":
+            return Ground(folder, (folder / "store").as_uri())
+        server = request.getfixturevalue("s3_server")
+        place = s3.make_place(server, request.getfixturevalue("bucket"))
+        return Ground(folder, place.url, s3.credentials_of(server))
+
+    return make
+
+
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Variables]:
+async def opened(ground: Ground) -> AsyncIterator[Variables]:
     """Another process's view of the store: a driver of its own."""
-    variables = Variables(FileStore(folder / "store"), writer="test")
+    variables = Variables(ground.make_store(), writer="test")
     await variables.open()
     try:
         yield variables
@@ -84,9 +115,9 @@ async def loop_over(variables: Variables, stop: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def a_looping_reader(folder: Path) -> AsyncIterator[None]:
+async def a_looping_reader(ground: Ground) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    async with opened(folder) as variables:
+    async with opened(ground) as variables:
         reading = asyncio.create_task(loop_over(variables, stop))
         try:
             yield
@@ -96,19 +127,19 @@ async def a_looping_reader(folder: Path) -> AsyncIterator[None]:
 
 
 async def run_trial(
-    folder: Path, function: WritingFunction, doom: Doom, *, kill_after: float | None = None
+    ground: Ground, function: WritingFunction, doom: Doom, *, kill_after: float | None = None
 ) -> bool:
     """Run the story of the module's text once, and return whether the first sidecar died."""
-    async with opened(folder) as variables:
+    async with opened(ground) as variables:
         for address in ADDRESSES.values():
             await variables.set(address, b"old")
-        async with a_looping_reader(folder):
+        async with a_looping_reader(ground):
             died = await asyncio.to_thread(
-                _run_first, folder, function.port, doom, kill_after=kill_after
+                _run_first, ground, function.port, doom, kill_after=kill_after
             )
             committed = await variables.find_decision(paths.decision(OWNERS, DECISION))
             await variables.set(ADDRESSES[OVERWRITTEN], large_value("other"))
-            winner = await asyncio.to_thread(_run_to_the_end, folder, function.port)
+            winner = await asyncio.to_thread(_run_to_the_end, ground, function.port)
         after = await names(variables)
     expected = dict.fromkeys(ADDRESSES, winner)
     if committed is not None:
@@ -117,8 +148,8 @@ async def run_trial(
     return died
 
 
-def _run_first(folder: Path, function_port: int, doom: Doom, *, kill_after: float | None) -> bool:
-    with DoomedSidecar(folder, function_port=function_port, doom=doom) as sidecar:
+def _run_first(ground: Ground, function_port: int, doom: Doom, *, kill_after: float | None) -> bool:
+    with DoomedSidecar(ground, function_port=function_port, doom=doom) as sidecar:
         if kill_after is None:
             return sidecar.send(dispatch()) is None
         killing = threading.Timer(kill_after, sidecar.signal, [signal.SIGKILL])
@@ -129,9 +160,9 @@ def _run_first(folder: Path, function_port: int, doom: Doom, *, kill_after: floa
         return outcome is None
 
 
-def _run_to_the_end(folder: Path, function_port: int) -> str:
+def _run_to_the_end(ground: Ground, function_port: int) -> str:
     """Send the action to a successor, twice, and return the name that its outcome has."""
-    with DoomedSidecar(folder, function_port=function_port) as sidecar:
+    with DoomedSidecar(ground, function_port=function_port) as sidecar:
         outcome = sidecar.send(dispatch())
         again = sidecar.send(dispatch())
     assert outcome is not None
@@ -140,53 +171,69 @@ def _run_to_the_end(folder: Path, function_port: int) -> str:
     return str(outcome.output["name"])
 
 
+@in_either_store
 @pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.timeout(LONG_SECONDS)
 async def test_a_sidecar_killed_at_any_store_call_leaves_all_of_its_variables_or_none(
-    when: When, tmp_path: Path, function: WritingFunction
+    kind: str, when: When, make_ground: MakeGround, function: WritingFunction
 ) -> None:
+    calls = DEADLY_CALLS[kind, when]
     deaths = 0
-    for at in range(1, STORE_CALLS + 1):
+    for at in calls:
         doom = Doom(at=at, when=when)
-        deaths += await run_trial(tmp_path / str(at), function, doom)
+        deaths += await run_trial(make_ground(kind), function, doom)
 
-    assert 10 < deaths < STORE_CALLS
+    assert len(calls) // 3 <= deaths < len(calls)  # those that came later outlived the answer
 
 
+@in_either_store
 async def test_a_sidecar_killed_before_its_answer_has_committed_once(
-    tmp_path: Path, function: WritingFunction
+    kind: str, make_ground: MakeGround, function: WritingFunction
 ) -> None:
-    assert await run_trial(tmp_path, function, Doom(before_answer=True))
+    assert await run_trial(make_ground(kind), function, Doom(before_answer=True))
 
 
+@in_either_store
 async def test_a_sidecar_killed_after_its_answer_has_committed_once(
-    tmp_path: Path, function: WritingFunction
+    kind: str, make_ground: MakeGround, function: WritingFunction
 ) -> None:
-    assert not await run_trial(tmp_path, function, Doom())
+    assert not await run_trial(make_ground(kind), function, Doom())
 
 
-@pytest.mark.parametrize("seed", range(RANDOM_KILLS // BATCH))
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        *(("file", seed) for seed in range(RANDOM_KILLS["file"] // BATCH)),
+        *(("s3", seed) for seed in range(RANDOM_KILLS["s3"] // BATCH)),
+    ],
+)
+@pytest.mark.timeout(LONG_SECONDS)
 async def test_a_sidecar_killed_at_a_random_moment_leaves_all_of_its_variables_or_none(
-    seed: int, tmp_path: Path, function: WritingFunction
+    kind: str, seed: int, make_ground: MakeGround, function: WritingFunction
 ) -> None:
     chance = random.Random(seed)
-    for number in range(BATCH):
-        moment = chance.uniform(0, LONGEST_SECONDS)
-        await run_trial(tmp_path / str(number), function, Doom(), kill_after=moment)
+    for _ in range(BATCH):
+        moment = chance.uniform(0, LONGEST_SECONDS[kind])
+        await run_trial(make_ground(kind), function, Doom(), kill_after=moment)
 
 
-@pytest.mark.parametrize("at", range(3, 16))
+@pytest.mark.parametrize(
+    ("kind", "at"),
+    [*(("file", at) for at in range(3, 16)), *(("s3", at) for at in range(3, 16, 3))],
+)
 async def test_an_attempt_that_was_stopped_changes_nothing_after_its_successor_committed(
-    at: int, tmp_path: Path, function: WritingFunction
+    kind: str, at: int, make_ground: MakeGround, function: WritingFunction
 ) -> None:
-    async with opened(tmp_path) as variables:
+    ground = make_ground(kind)
+    async with opened(ground) as variables:
         for address in ADDRESSES.values():
             await variables.set(address, b"old")
         doom = Doom(at=at, by=signal.SIGSTOP)
-        with DoomedSidecar(tmp_path, function_port=function.port, doom=doom) as first:
-            async with a_looping_reader(tmp_path):
+        with DoomedSidecar(ground, function_port=function.port, doom=doom) as first:
+            async with a_looping_reader(ground):
                 sending = asyncio.create_task(asyncio.to_thread(first.send, dispatch()))
                 await asyncio.to_thread(first.wait_until_stopped, or_when=sending.done)
-                second = await asyncio.to_thread(_run_successor, tmp_path, function.port)
+                second = await asyncio.to_thread(_run_successor, ground, function.port)
                 before = await revisions(variables)
                 first.signal(signal.SIGCONT)
                 late = await sending
@@ -194,7 +241,7 @@ async def test_an_attempt_that_was_stopped_changes_nothing_after_its_successor_c
 
     assert late == second
     assert after == before
-    assert set((await names_in(tmp_path)).values()) == {second.output["name"]}
+    assert set((await names_in(ground)).values()) == {second.output["name"]}
 
 
 async def revisions(variables: Variables) -> list[str]:
@@ -202,13 +249,13 @@ async def revisions(variables: Variables) -> list[str]:
     return [variable.rev for variable in found if variable is not None]
 
 
-async def names_in(folder: Path) -> dict[Scope, str]:
-    async with opened(folder) as variables:
+async def names_in(ground: Ground) -> dict[Scope, str]:
+    async with opened(ground) as variables:
         return await names(variables)
 
 
-def _run_successor(folder: Path, function_port: int) -> Outcome:
-    with DoomedSidecar(folder, function_port=function_port) as sidecar:
+def _run_successor(ground: Ground, function_port: int) -> Outcome:
+    with DoomedSidecar(ground, function_port=function_port) as sidecar:
         outcome = sidecar.send(dispatch(attempt=2))
     assert outcome is not None
     return outcome

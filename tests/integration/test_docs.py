@@ -165,6 +165,11 @@ def test_cli_page_names_every_option() -> None:
     commands = [
         "run",
         "lint",
+        "instances ls",
+        "instances get",
+        "instances watch",
+        "instances cancel",
+        "instances logs",
         "var ls",
         "var get",
         "var set",

@@ -274,7 +274,7 @@ def test_the_timeout_cancels_a_hanging_function_and_ends_its_group(caller: Calle
 
     ended = caller.run(flow, "--timeout", "1.5", *runs.option("f", "hanging"))
 
-    assert ended.exit_code == 1
+    assert ended.exit_code == 4
     assert ended.answer["status"] == "cancelled"
     assert ended.answer["error"]["message"] == "the run took longer than --timeout 1.5 s"
     assert "told to stop" in ended.log

@@ -32,10 +32,10 @@ def test_bytes_come_back_as_they_were(caller: Caller, size: int) -> None:
     assert (read.exit_code, read.stdout) == (0, data)
 
 
-def test_a_missing_variable_is_exit_code_1_and_prints_nothing(caller: Caller) -> None:
+def test_a_missing_variable_is_exit_code_3_and_prints_nothing(caller: Caller) -> None:
     read = var(caller, "get", "k")
 
-    assert (read.exit_code, read.stdout) == (1, b"")
+    assert (read.exit_code, read.stdout) == (3, b"")
     said = f"variable namespace/k does not exist in {caller.store} [not_found]"
     assert read.log == f"varflow: {said}\n"
 
@@ -59,7 +59,7 @@ def test_removing_is_no_error_when_there_is_nothing(caller: Caller) -> None:
     var(caller, "set", "k", "--value", "1")
 
     assert [var(caller, "rm", "k").exit_code for _ in range(2)] == [0, 0]
-    assert var(caller, "get", "k").exit_code == 1
+    assert var(caller, "get", "k").exit_code == 3
 
 
 def test_scopes_are_apart(caller: Caller) -> None:
@@ -78,7 +78,7 @@ def test_a_removed_workflow_takes_its_variables_with_it(caller: Caller) -> None:
     removed = caller.call("workflow", "rm", "w")
 
     assert removed.log == "1 variable removed\n"
-    assert var(caller, "get", "k", *WORKFLOW).exit_code == 1
+    assert var(caller, "get", "k", *WORKFLOW).exit_code == 3
     assert var(caller, "get", "k").exit_code == 0
 
 
@@ -90,7 +90,7 @@ def test_a_removed_namespace_takes_everything_with_it(caller: Caller) -> None:
     removed = caller.call("namespace", "rm", "default")
 
     assert removed.log == "2 variables removed\n"
-    assert var(caller, "get", "k", *WORKFLOW).exit_code == 1
+    assert var(caller, "get", "k", *WORKFLOW).exit_code == 3
     assert var(caller, "get", "k", "--namespace", "other").exit_code == 0
 
 

@@ -1,6 +1,6 @@
 """Sidecar processes that die, or are stopped, at a chosen point of an action's commit.
 
-Each is a real process with the real action server over a real folder. They are forked from a
+Each is a real process with the real action server over a real store. They are forked from a
 server that has everything imported, so that hundreds of them cost seconds.
 """
 
@@ -24,8 +24,9 @@ from aiohttp import web
 from tests.support.crashing import CrashingStore, When, WrappedStore
 from varflow.contract import Dispatch, Outcome, SidecarSettings
 from varflow.variables.scopes import Owners
+from varflow.variables.stores import opening
 from varflow.variables.stores.base import ObjectStore
-from varflow.variables.stores.file import FileStore
+from varflow.variables.stores.credentials import Credentials
 from varflow.variables.variables import Variables
 from varflow_sidecar.function import Endpoint
 from varflow_sidecar.sidecar import OneFunction, Sidecar
@@ -35,7 +36,20 @@ OWNERS = Owners(cluster="local", namespace="kills", workflow="kills", instance="
 DECISION = "1-0"
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.support.doomed"])
+_processes.set_forkserver_preload(["tests.support.doomed", "varflow.variables.stores.s3", "boto3"])
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where processes meet: the store that they share, and folders of their own."""
+
+    folder: Path
+    url: str
+    credentials: Credentials | None = None
+
+    def make_store(self) -> ObjectStore:
+        """Return another process' view of the store: a driver of its own, not yet opened."""
+        return opening.open_store(self.url, credentials=self.credentials)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +99,12 @@ def dispatch(*, attempt: int = 1, deadline_seconds: float = 60) -> Dispatch:
 class DoomedSidecar:
     """One process, as long as the context lasts."""
 
-    def __init__(self, folder: Path, *, function_port: int, doom: Doom = SAFE) -> None:
-        settings = SidecarSettings(shared_dir=str(folder / "shared"), function_port=function_port)
+    def __init__(self, ground: Ground, *, function_port: int, doom: Doom = SAFE) -> None:
+        shared = ground.folder / "shared"
+        settings = SidecarSettings(shared_dir=str(shared), function_port=function_port)
         self._receiver, sender = _processes.Pipe(duplex=False)
         self._process = _processes.Process(
-            target=_run, args=(settings, folder / "store", doom, sender), daemon=True
+            target=_run, args=(settings, ground, doom, sender), daemon=True
         )
         self._process.start()
         sender.close()
@@ -145,12 +160,12 @@ class DoomedSidecar:
         self._receiver.close()
 
 
-def _run(settings: SidecarSettings, store: Path, doom: Doom, sender: Connection) -> None:
-    asyncio.run(_serve(settings, store, doom, sender))
+def _run(settings: SidecarSettings, ground: Ground, doom: Doom, sender: Connection) -> None:
+    asyncio.run(_serve(settings, ground, doom, sender))
 
 
-async def _serve(settings: SidecarSettings, folder: Path, doom: Doom, sender: Connection) -> None:
-    store: ObjectStore = CrashingStore(FileStore(folder), doom.at, doom.when, by=doom.by)
+async def _serve(settings: SidecarSettings, ground: Ground, doom: Doom, sender: Connection) -> None:
+    store: ObjectStore = CrashingStore(ground.make_store(), doom.at, doom.when, by=doom.by)
     if doom.by is signal.SIGSTOP:
         store = OneAtATime(store)
     variables = Variables(store, writer="sidecar")

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +45,8 @@ class Caller:
     """Calls `varflow` with a folder of its own."""
 
     folder: Path
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """Added to this process's own."""
 
     @property
     def store(self) -> str:
@@ -92,6 +94,7 @@ class Caller:
             "VARFLOW_STORE": self.store,
             "TMPDIR": str(temp),
             "PYTHONPATH": str(ROOT),
+            **self.environ,
             **own,
         }
 

@@ -1,41 +1,59 @@
-"""`varflow run`: one instance of a workflow, on this machine."""
+"""`varflow run`: one instance of a workflow, on this machine or in a cluster."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
 
-from varflow_cli import failures, options, streams
+from varflow_cli import choosing, completing, failures, options, streams
+from varflow_cli.failures import Mistake
 
 if TYPE_CHECKING:
+    from varflow_cli.progress import Progress
     from varflow_cli.results import Result
 
+_ONLY_IN_CLUSTER: Final = {"workflow", "kubeconfig", "context", "system_namespace"}
 
-class _Seconds(click.FloatRange):
-    """A number of seconds."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        seconds = super().convert(value, param, ctx)
-        if math.isnan(seconds):  # which no range keeps out
-            self.fail(f"{value!r} is no number of seconds", param, ctx)
-        return seconds
+class Run(Protocol):
+    """A run that can start, here or in a cluster."""
+
+    @property
+    def instance(self) -> str | None:
+        """The instance's name, once that is known."""
+        ...
+
+    def mask(self, text: str) -> str:
+        """Return the text without secrets."""
+        ...
+
+    async def run(self, progress: Progress) -> Result:
+        """Run one instance to its end."""
+        ...
 
 
 @click.command(
     "run",
     epilog="Exit codes: 0 complete, 1 failed, crashed or cancelled, "
-    "2 a file or the command line is wrong and nothing was started.",
+    "2 a file or the command line is wrong and nothing was started, 4 it took longer than "
+    "--timeout. In a cluster also: 3 not found, 5 a conflict, 6 the cluster cannot be reached.",
 )
-@options.files
+@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path))
+@options.kubernetes
+@click.option(
+    "--workflow",
+    metavar="NAME",
+    help="With -k, instead of files: a workflow that is in the cluster.",
+    shell_complete=completing.workflows,
+)
 @click.option(
     "--input",
     metavar="JSON|@FILE|-",
@@ -58,55 +76,91 @@ class _Seconds(click.FloatRange):
     help="How to start a function here, by its id or image.",
 )
 @options.expressions
-@click.option(
-    "--timeout",
-    "timeout_seconds",
-    type=_Seconds(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Cancel the run when it takes longer.",
-)
+@options.timeout("Cancel the run when it takes longer.")
+@options.access
 @click.option(
     "--json", "is_json", is_flag=True, help="Print one JSON object: how it ended, and its output."
 )
 @options.debug
 @click.pass_context
-def command(context: click.Context, /, *, is_json: bool, **given: Any) -> None:
+def command(context: click.Context, /, *, is_json: bool, in_cluster: bool, **given: Any) -> None:
     """Run one instance of the first workflow in FILE...
 
     Its functions are started as processes, its variables persist in the store. Further workflows
     and Variables in the files are there for it. Progress and logs go to standard error.
+
+    With -k it runs in a cluster: what the files define is applied there, then an instance is
+    created and waited for.
     """
-    result = _run(given, is_debugging=options.is_debugging(context))
+    is_debugging = options.is_debugging(context)
+    result = _run(context, given, in_cluster=in_cluster, is_debugging=is_debugging)
     _print(result, is_json=is_json)
     context.exit(result.exit_code)
 
 
-def _run(given: dict[str, Any], *, is_debugging: bool) -> Result:
+def _run(
+    context: click.Context, given: dict[str, Any], *, in_cluster: bool, is_debugging: bool
+) -> Result:
     """Plan and run; whatever goes wrong is shown, and becomes a result as well."""
     with interrupts_put_off() as interrupted:
         from varflow_cli import loops, progress
-        from varflow_cli.local import planning, running
         from varflow_cli.results import Result
 
-    instance: str | None = None
-    mask: Callable[[str], str] = str
+        plan = _planner_of_cluster() if in_cluster else _planner_of_machine()
+
+    run: Run | None = None
     try:
         if interrupted:
             raise KeyboardInterrupt
-        request = planning.Request(environ=os.environ, folder=Path.cwd(), **given)
-        plan = planning.make_plan(request)
-        instance, mask = plan.owners.instance, plan.secrets.mask
-        shown = progress.to_stderr(mask=mask)
+        choosing.check(context, in_cluster=in_cluster)
+        run = plan(given)
+        shown = progress.to_stderr(mask=run.mask)
         progress.show_logging(shown, with_traceback=is_debugging)
-        return loops.run(running.run(plan, shown))
+        return loops.run(run.run(shown))
     except KeyboardInterrupt:  # before the run took over the signals
         return Result.of_interrupt()
     except Exception as error:  # noqa: BLE001 - the last resort of the command line
+        mask: Callable[[str], str] = run.mask if run else str
         if is_debugging:
             streams.tell(mask(traceback.format_exc()))
         failure = failures.translate(error, mask=mask)
         failure.show()
-        return Result.of_failure(instance, failure)
+        return Result.of_failure(run.instance if run else None, failure)
+
+
+def _planner_of_machine() -> Callable[[dict[str, Any]], Run]:
+    from varflow_cli.local import planning
+    from varflow_cli.local.running import LocalRun
+
+    def plan(given: dict[str, Any]) -> Run:
+        own = {name: value for name, value in given.items() if name not in _ONLY_IN_CLUSTER}
+        if given["workflow"]:
+            raise Mistake("--workflow names one that is in a cluster; add -k, or give files")
+        if not given["files"]:
+            raise Mistake("give a file with a workflow")
+        request = planning.Request(environ=os.environ, folder=Path.cwd(), **own)
+        return LocalRun(planning.make_plan(request))
+
+    return plan
+
+
+def _planner_of_cluster() -> Callable[[dict[str, Any]], Run]:
+    from varflow_cli.cluster import planning
+    from varflow_cli.cluster.connecting import Access
+    from varflow_cli.cluster.running import ClusterRun
+
+    def plan(given: dict[str, Any]) -> Run:
+        request = planning.Request(
+            files=given["files"],
+            workflow=given["workflow"],
+            input=given["input"],
+            expressions=given["expressions"],
+            timeout_seconds=given["timeout_seconds"],
+            access=Access.of(given),
+        )
+        return ClusterRun(planning.make_plan(request))
+
+    return plan
 
 
 @contextlib.contextmanager

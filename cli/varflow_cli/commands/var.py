@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from varflow_cli import options, streams
+from varflow_cli import choosing, options, streams
 from varflow_cli.failures import Mistake
 
 if TYPE_CHECKING:
     from varflow_cli.editing import Place
 
 
+_LOCAL: Final = ("store", "namespace", "scope", "workflow", "instance")
+"""What says whose variables are meant in a store of this machine."""
+
+
 @click.group("var")
 def command() -> None:
-    """List, read, write and remove variables.
+    """List, read, write and remove variables, here or with -k in a cluster.
 
     Values are bytes: get writes them to standard output and set reads them from standard input.
     """
@@ -40,7 +44,7 @@ def ls(*, prefix: str, is_json: bool, **place: Any) -> None:
 @click.argument("key")
 @options.place
 def get(*, key: str, **place: Any) -> None:
-    """Write the bytes of variable KEY to standard output; exit code 1 when it is not there."""
+    """Write the bytes of variable KEY to standard output; exit code 3 when it is not there."""
     from varflow_cli import editing, loops
 
     loops.run(editing.read(_place(**place), key))
@@ -76,7 +80,7 @@ def set_(
 
     if value is not None and file is not None:
         raise Mistake("give --value or --file, not both")
-    with editing.opened(value=value, file=file, stdin=sys.stdin.buffer) as source:
+    with editing.open_source(value=value, file=file, stdin=sys.stdin.buffer) as source:
         written = editing.write(
             _place(**place), key, source, content_type=content_type, ttl=editing.parse_ttl(ttl)
         )
@@ -95,6 +99,19 @@ def rm(*, key: str, **place: Any) -> None:
 
 
 def _place(**given: Any) -> Place:
+    """Return the place that the options name, here or in a cluster."""
+    in_cluster = given.pop("in_cluster")
+    choosing.check(click.get_current_context(), in_cluster=in_cluster)
+    if in_cluster:
+        return _cluster_place(given)
     from varflow_cli import editing
 
-    return editing.parse_place(**given)
+    return editing.parse_place(**{name: given[name] for name in _LOCAL})
+
+
+def _cluster_place(given: dict[str, Any]) -> Place:
+    from varflow_cli.cluster.connecting import Access
+    from varflow_cli.cluster.places import ClusterPlace
+
+    whose = {name: given[name] for name in ("scope", "workflow", "instance")}
+    return ClusterPlace.parse(Access.of(given), **whose)

@@ -6,29 +6,20 @@ files ──load──► the first workflow ──► its functions' launches
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
 
 from varflow.contract import SidecarSettings
-from varflow.engine import inputs
 from varflow.engine.messages import Json
-from varflow.language import loading
-from varflow.language.expressions import Dialect
-from varflow.language.loading import Definitions
 from varflow.language.workflow import Workflow
 from varflow.variables.scopes import Owners
-from varflow_cli import storing
-from varflow_cli.failures import Mistake
+from varflow_cli import givens, storing
 from varflow_cli.local import declaring, launching, secrets
 from varflow_cli.local.declaring import Declared
 from varflow_cli.local.launching import Launch
 from varflow_cli.local.secrets import Secrets
-
-_ENCODED_INPUT: Final = "the input is not JSON; the workflow sees it as base64"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +65,10 @@ def make_plan(request: Request) -> Plan:
         InvalidWorkflowFile: the files' problems, all of them.
         Mistake, InvalidInput: another thing that was given cannot be used.
     """
-    definitions = loading.load_files(request.files, dialect=_dialect(request.expressions))
-    workflow = _first_workflow(definitions, request.files)
+    found = givens.load(request.files, expressions=request.expressions)
+    definitions, workflow = found.definitions, found.workflow
     commands = launching.parse_commands(request.functions)
-    data = read_input(request.input, stdin=sys.stdin.buffer)
+    given = givens.read_input(request.input)
     owners = storing.make_owners(
         namespace=request.namespace or workflow.namespace or storing.NAMESPACE,
         workflow=workflow.name,
@@ -97,10 +88,10 @@ def make_plan(request: Request) -> Plan:
             environ=request.environ,
         ),
         owners=owners,
-        input=inputs.parse_input(data),
+        input=given.value,
         warnings=[
             *launching.find_unused(commands, definitions.workflows.values()),
-            *([_ENCODED_INPUT] if data and not inputs.is_json(data) else []),
+            *given.warnings,
         ],
         secrets=Secrets(secrets.parse(request.secrets, request.environ)),
         settings=SidecarSettings.decode(request.environ),
@@ -108,29 +99,3 @@ def make_plan(request: Request) -> Plan:
         timeout_seconds=request.timeout_seconds,
         environ=request.environ,
     )
-
-
-def read_input(given: str | None, *, stdin: BinaryIO) -> bytes:
-    """Return the bytes that `--input` stands for: a text, `@file`, or `-` for standard input.
-
-    Raises:
-        Mistake: the file, or standard input, cannot be read.
-    """
-    if given is None:
-        return b""
-    if given != "-" and not given.startswith("@"):
-        return given.encode("utf-8", "surrogateescape")
-    try:
-        return stdin.read() if given == "-" else Path(given[1:]).read_bytes()
-    except OSError as error:
-        raise Mistake(f"--input {given}: {error.strerror}") from error
-
-
-def _first_workflow(definitions: Definitions, files: Sequence[Path]) -> Workflow:
-    for workflow in definitions.workflows.values():
-        return workflow
-    raise Mistake(f"there is no workflow in {', '.join(map(str, files))}")
-
-
-def _dialect(name: str | None) -> Dialect | None:
-    return None if name is None else Dialect(name)

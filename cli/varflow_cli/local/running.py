@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from varflow.contract import VARIABLE_PORT
@@ -21,6 +21,7 @@ from varflow.engine import codes
 from varflow.engine.messages import Finish, InstanceStatus
 from varflow.errors import StoreError
 from varflow.language.evaluating import Evaluator
+from varflow.logs import Level
 from varflow.variables.scopes import Owners
 from varflow.variables.variables import Variables
 from varflow_cli import storing
@@ -34,11 +35,30 @@ from varflow_cli.local.shell import Shell
 from varflow_cli.progress import Progress
 from varflow_cli.results import Result
 from varflow_sidecar.actions import Actions
-from varflow_sidecar.logs import Level
 from varflow_sidecar.sidecar import Sidecar
 
 DRAIN_SECONDS: Final = 3.0
 """How long given-up actions may take to end on their functions' `DELETE` at the end of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRun:
+    """A run that can start."""
+
+    plan: Plan
+
+    @property
+    def instance(self) -> str:
+        """The instance's id."""
+        return self.plan.owners.instance
+
+    def mask(self, text: str) -> str:
+        """Return the text without secrets."""
+        return self.plan.secrets.mask(text)
+
+    async def run(self, progress: Progress) -> Result:
+        """Run one instance to its end; see `run`."""
+        return await run(self.plan, progress)
 
 
 async def run(plan: Plan, progress: Progress) -> Result:
@@ -62,9 +82,9 @@ async def run(plan: Plan, progress: Progress) -> Result:
                 end=lambda: _end(running, functions),
             )
             functions.start()
-            with _limited(shell, plan.timeout_seconds):
+            with _limited(shell, plan.timeout_seconds) as is_late:
                 finish = await _result(running)
-    result = Result.of_finish(instance, finish)
+    result = Result.of_finish(instance, finish, is_late=is_late.is_set())
     progress.finish(result.status, error=": ".join(filter(None, (result.code, result.message))))
     return replace(result, message=plan.secrets.mask(result.message))
 
@@ -142,15 +162,20 @@ async def _result(running: asyncio.Task[Finish]) -> Finish:
 
 
 @contextlib.contextmanager
-def _limited(shell: Shell, seconds: float | None) -> Iterator[None]:
-    """Cancel the instance when it takes longer than `--timeout` allows."""
+def _limited(shell: Shell, seconds: float | None) -> Iterator[asyncio.Event]:
+    """Cancel the instance when it takes longer than `--timeout` allows, and set what is given."""
+    is_late = asyncio.Event()
     if seconds is None:
-        yield
+        yield is_late
         return
-    message = f"the run took longer than --timeout {seconds:g} s"
-    handle = asyncio.get_running_loop().call_later(seconds, lambda: shell.cancel(message=message))
+
+    def cancel() -> None:
+        is_late.set()
+        shell.cancel(message=f"the run took longer than --timeout {seconds:g} s")
+
+    handle = asyncio.get_running_loop().call_later(seconds, cancel)
     try:
-        yield
+        yield is_late
     finally:
         handle.cancel()
 
@@ -199,7 +224,7 @@ class ProgressLog:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
-    def write(self, owners: Owners, text: str, *, level: Level = Level.INFO) -> None:
+    def write(self, owners: Owners, text: str, *, source: str, level: Level = Level.INFO) -> None:
         self._progress.log(text, level=level)
 
     async def flush(self, owners: Owners) -> None:

@@ -7,23 +7,17 @@ value out of the shell's history and of the list of processes. PURE.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Final
+from typing import Final
 
-from varflow.engine import codes
 from varflow.engine.messages import Json
-from varflow.errors import ExpressionError
+from varflow.shells import secrets as shell_secrets
+from varflow.shells.secrets import SecretNotFound
 from varflow_cli.failures import Mistake
 
 MASK: Final = "***"
 
 _SHORTEST_MASKED: Final = 4
 """Shorter values occur by chance everywhere; hiding them would tell them."""
-
-
-class SecretNotFound(ExpressionError):
-    """A state names a secret that was not given; not catchable (direktiv-contract.md §4)."""
-
-    code: ClassVar[str] = codes.SECRET_NOT_FOUND
 
 
 def parse(options: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -63,8 +57,7 @@ class Secrets:
         Raises:
             SecretNotFound: one of them was not given.
         """
-        chosen = {name: self._get(name) for name in names}
-        return {**data, "secrets": chosen} if chosen and isinstance(data, dict) else data
+        return shell_secrets.add_to(data, {name: self._get(name) for name in names})
 
     def mask(self, text: str) -> str:
         """Return `text` without the values."""

@@ -18,7 +18,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any
 
 from varflow.contract import CODE_CANCELLED
@@ -41,9 +40,10 @@ from varflow.engine.messages import (
     TimerFired,
     WriteVariables,
 )
-from varflow.errors import ActionAbandoned, ExpressionError, VarflowError
+from varflow.errors import ActionAbandoned, VarflowError
 from varflow.language.evaluating import Evaluator
 from varflow.language.workflow import Workflow
+from varflow.shells import driving
 from varflow_cli.local.effects import Effects
 from varflow_cli.local.secrets import Secrets
 from varflow_cli.progress import Progress
@@ -101,19 +101,8 @@ class Shell:
 
     async def _advance(self, event: Event) -> tuple[Command, ...]:
         steps = advancing.advance(self._workflow, self._snapshot, event)
-        go_on: Callable[[], Evaluate] = partial(next, steps)
-        while True:
-            try:
-                question = go_on()
-            except StopIteration as end:
-                self._snapshot, commands = end.value
-                return tuple(commands)
-            try:
-                value = await self._evaluate(question)
-            except ExpressionError as error:
-                go_on = partial(steps.throw, error)
-            else:
-                go_on = partial(steps.send, value)
+        self._snapshot, commands = await driving.advance(steps, self._evaluate)
+        return commands
 
     async def _evaluate(self, question: Evaluate) -> Json:
         return await self._evaluator.evaluate(

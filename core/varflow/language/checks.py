@@ -24,6 +24,13 @@ def find_faults(spec: Spec) -> list[Fault]:
     return [fault for check in CHECKS for fault in islice(check(spec), _MOST_FAULTS)]
 
 
+def _names_are_outside(spec: Spec) -> Iterator[Fault]:
+    """Yield what the model has, but a file says elsewhere: it would be overwritten unseen."""
+    for name in ("name", "namespace", "dialect"):
+        if name in spec:
+            yield Fault((name,), "unknown field")
+
+
 def _state_ids_are_unique(spec: Spec) -> Iterator[Fault]:
     return _unique(_texts(_entries(spec, "states"), "id"), "the id")
 
@@ -77,6 +84,7 @@ def _files_have_targets_of_their_own(spec: Spec) -> Iterator[Fault]:
 
 
 CHECKS: tuple[Callable[[Spec], Iterator[Fault]], ...] = (
+    _names_are_outside,
     _state_ids_are_unique,
     _function_ids_are_unique,
     _transitions_exist,

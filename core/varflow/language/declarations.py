@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import orjson
 from pydantic import AfterValidator, Field, model_validator
 
-from varflow.language import fields, wording
+from varflow.language import bounds, fields, wording
 from varflow.language.expressions import Fault
 from varflow.language.fields import Model
 from varflow.variables import keys
@@ -40,7 +40,8 @@ def _bytes(text: str) -> str:
 class WorkflowRef(Model):
     """The workflow that a variable belongs to."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, max_length=bounds.NAME)
+    """The workflow's name."""
 
 
 class DeclaredVariable(Model):
@@ -64,9 +65,9 @@ class DeclaredVariable(Model):
     scope: Literal["namespace", "workflow"]
     workflowRef: WorkflowRef | None = None
     value: Any = None
-    text: str | None = None
-    base64: Annotated[str, AfterValidator(_bytes)] | None = None
-    contentType: str | None = Field(default=None, min_length=1)
+    text: Annotated[str, Field(max_length=bounds.INLINE)] | None = None
+    base64: Annotated[str, Field(max_length=bounds.INLINE), AfterValidator(_bytes)] | None = None
+    contentType: str | None = Field(default=None, min_length=1, max_length=bounds.CONTENT_TYPE)
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

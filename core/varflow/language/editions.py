@@ -8,7 +8,7 @@ that differ in how expressions are written (design.md §4). Afterwards there is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -51,6 +51,8 @@ class Envelope:
     choice: Choice
     faults: tuple[Fault, ...]
     """What is wrong around the spec; places are those in the document."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """A manifest's own, as written; nothing here reads it, a cluster does."""
 
 
 def open_document(value: Any, *, stem: str, dialect: Dialect | None = None) -> Envelope | Fault:
@@ -82,7 +84,8 @@ def _open_manifest(value: dict[str, Any], dialect: Dialect | None) -> Envelope |
         )
     spec = value.get("spec")
     metadata = value.get("metadata")
-    name, namespace, faults = _metadata(metadata if isinstance(metadata, dict) else {})
+    metadata = metadata if isinstance(metadata, dict) else {}
+    name, namespace, faults = _metadata(metadata)
     faults = [*_manifest_faults(value), *faults]
     if not isinstance(spec, dict):
         said = "is missing" if spec is None else f"must be a mapping, not {wording.kind_of(spec)}"
@@ -99,6 +102,7 @@ def _open_manifest(value: dict[str, Any], dialect: Dialect | None) -> Envelope |
         prefix=("spec",),
         choice=_choose(dialect, given, _default()),
         faults=tuple(faults),
+        metadata=metadata,
     )
 
 

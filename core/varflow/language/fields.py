@@ -7,6 +7,9 @@ which of them jq refused (see `loading`).
 
 Faults raised here may be several for one field, with places of their own inside it: `raise_faults`.
 A `Model` turns what pydantic itself finds into the same, in the words of `wording`.
+
+What pydantic cannot see through is said as JSON schema beside it: the schemas of the custom
+resources are made from these models. There, no schema at all is any JSON value.
 """
 
 from __future__ import annotations
@@ -20,14 +23,16 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     ModelWrapValidatorHandler,
     PlainValidator,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
-from varflow.language import durations, expressions, wording
+from varflow.language import bounds, durations, expressions, literals, wording
 from varflow.language.expressions import (
     Dialect,
     Fault,
@@ -37,11 +42,7 @@ from varflow.language.expressions import (
     Path,
     Template,
 )
-from varflow.variables import keys, scopes
 
-FILE_TYPES = ("plain", "base64", "tar", "tar.gz")
-_SCOPES = tuple(scope.value for scope in scopes.Scope)
-_OCTAL = re.compile(r"(0o?)?[0-7]{1,3}")
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -93,6 +94,16 @@ def raise_faults(faults: Sequence[Fault]) -> None:
     raise ValidationError.from_exception_data("workflow", details)
 
 
+def as_given(model: type[Model]) -> PlainValidator:
+    """Return the validator of a mapping that stays as it was written, if it is such a model."""
+
+    def validate(value: Any, info: ValidationInfo) -> Any:
+        model.model_validate(value, context=info.context)
+        return value
+
+    return PlainValidator(validate, json_schema_input_type=model)
+
+
 def fail(message: str, *path: str | int, hint: str = "") -> NoReturn:
     """Raise pydantic's error for one fault."""
     raise_faults([Fault(path, message, hint)])
@@ -139,6 +150,8 @@ def _text(find_fault: Callable[[str], str | None]) -> Callable[[Any, ValidationI
     def validate(value: Any, info: ValidationInfo) -> Template:
         if not isinstance(value, (str, *expressions.KINDS)):
             fail(wording.not_a_string(value))
+        if isinstance(value, str) and len(value) > bounds.TEXT:
+            fail(wording.too_long(len(value), bounds.TEXT))
         context = info.context if isinstance(info.context, Context) else Context(Dialect.WRAPPED)
         template = _parse(value, context, dialect=Dialect.WRAPPED)
         if isinstance(template, Literal):
@@ -149,59 +162,6 @@ def _text(find_fault: Callable[[str], str | None]) -> Callable[[Any, ValidationI
     return validate
 
 
-# Faults of literal texts
-
-
-def _key_fault(text: str) -> str | None:
-    fault = keys.find_fault(text)
-    return f"the key {_shown(text)} {fault}" if fault else None
-
-
-def _scope_fault(text: str) -> str | None:
-    if text in _SCOPES:
-        return None
-    return f"unknown scope {_shown(text)}; a scope is one of {', '.join(_SCOPES)}"
-
-
-def _type_fault(text: str) -> str | None:
-    if text in FILE_TYPES:
-        return None
-    return f"unknown type {_shown(text)}; a file is one of {', '.join(FILE_TYPES)}"
-
-
-def _permissions_fault(text: str) -> str | None:
-    if not text or _OCTAL.fullmatch(text):
-        return None
-    return f"{_shown(text)} is not a file mode in octal digits, such as '0644'"
-
-
-def find_target_fault(name: str) -> str | None:
-    """Return what is wrong with `name` as a file's place in the temp dir, or None.
-
-    It may have sub-folders and never leaves the temp dir; `out/` is where results go.
-    """
-    if not name:
-        return None
-    parts = name.split("/")
-    if name.startswith("/"):
-        return f"{_shown(name)} is absolute; it is a place in the function's temp dir"
-    for part in parts:
-        fault = keys.find_fault(part)
-        if fault:
-            return (
-                f"{_shown(name)} is no safe place in the temp dir: the part {_shown(part)} {fault}"
-            )
-    return f"{_shown(name)} is in out/, which is for results" if parts[0] == "out" else None
-
-
-def _any_text(_: str) -> None:
-    return None
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
 # Other checks
 
 
@@ -210,7 +170,8 @@ def _identifier(value: Any) -> str:
         fail(wording.not_a_string(value))
     if not _ID.fullmatch(value):
         fail(
-            f"{_shown(value)} is no id: 1 to 100 letters, digits and inner '-', '_' and '.' are one"
+            f"{wording.shown(value)} is no id: "
+            "1 to 100 letters, digits and inner '-', '_' and '.' are one"
         )
     return value
 
@@ -220,10 +181,14 @@ def _pattern(value: Any) -> str:
         fail(wording.not_a_string(value))
     if not value.strip():
         fail("is empty; name an error code, or '*' for all")
+    if len(value) > bounds.CODE:
+        fail(wording.too_long(len(value), bounds.CODE))
     return value
 
 
 def _seconds(value: Any) -> float:
+    if isinstance(value, str) and len(value) > bounds.DURATION:
+        fail(wording.too_long(len(value), bounds.DURATION))
     try:
         return durations.parse(value)
     except ValueError as error:
@@ -231,23 +196,53 @@ def _seconds(value: Any) -> float:
         raise
 
 
+def _literal(find_fault: Callable[[str], str | None], pattern: str = "") -> tuple[Any, ...]:
+    """Return what makes a template of a text that is checked when it holds no program."""
+    matching = {"pattern": rf"^\s*({pattern})\s*$|j[qs]\("} if pattern else {}
+    schema = {"type": "string", "maxLength": bounds.TEXT, **matching}
+    return PlainValidator(_text(find_fault)), WithJsonSchema(schema)
+
+
 Expression = Annotated[Template, PlainValidator(_template)]
 """A field that takes expressions: bare ones in the older edition."""
-WrappedText = Annotated[Template, PlainValidator(_text(_any_text))]
+WrappedText = Annotated[Template, *_literal(literals.find_no_fault)]
 """A text in which only `jq(...)` is a program, in both editions."""
-Key = Annotated[Template, PlainValidator(_text(_key_fault))]
+Key = Annotated[Template, *_literal(literals.find_key_fault, r"[^/]*[^/\s][^/]*")]
 """A variable's name."""
-Scope = Annotated[Template, PlainValidator(_text(_scope_fault))]
+Scope = Annotated[Template, *_literal(literals.find_scope_fault, "|".join(literals.SCOPES))]
 """A variable's scope."""
-Target = Annotated[Template, PlainValidator(_text(find_target_fault))]
+Target = Annotated[Template, *_literal(literals.find_target_fault)]
 """Where a file is put, relative to the temp dir; empty: its key."""
-FileType = Annotated[Template, PlainValidator(_text(_type_fault))]
+FileType = Annotated[
+    Template,
+    *_literal(literals.find_type_fault, "|".join(re.escape(it) for it in literals.FILE_TYPES)),
+]
 """What becomes of a variable that is mounted."""
-Permissions = Annotated[Template, PlainValidator(_text(_permissions_fault))]
+Permissions = Annotated[
+    Template, *_literal(literals.find_permissions_fault, rf"({literals.OCTAL.pattern})?")
+]
 """Octal digits; empty for the default."""
-Seconds = Annotated[float, BeforeValidator(_seconds)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    WithJsonSchema(
+        {"type": "string", "maxLength": bounds.DURATION, "pattern": r"^\s*P[0-9.,YMWDTHS]+\s*$"}
+    ),
+]
 """An ISO 8601 duration, such as PT5S, in seconds."""
-Identifier = Annotated[str, BeforeValidator(_identifier)]
+Identifier = Annotated[
+    str,
+    BeforeValidator(_identifier),
+    WithJsonSchema({"type": "string", "maxLength": bounds.ID, "pattern": f"^{_ID.pattern}$"}),
+]
 """The name of a state or function within its workflow."""
-Pattern = Annotated[str, BeforeValidator(_pattern)]
+Pattern = Annotated[
+    str,
+    BeforeValidator(_pattern),
+    WithJsonSchema({"type": "string", "maxLength": bounds.CODE, "pattern": r"\S"}),
+]
 """A glob over error codes."""
+Reference = Annotated[str, Field(max_length=bounds.ID)]
+"""The id of a state or function that is elsewhere."""
+Name = Annotated[str, Field(max_length=bounds.NAME)]
+"""The name of something that is not in this file."""

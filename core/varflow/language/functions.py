@@ -8,16 +8,18 @@ an image has that as its `image`; whoever runs it decides what such a name stand
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, StrictFloat, StrictInt, ValidationInfo
+from pydantic import Field, PlainValidator, StrictFloat, StrictInt, ValidationInfo, WithJsonSchema
 
-from varflow.language import expressions, fields, wording
+from varflow.language import bounds, expressions, fields, pods, wording
 from varflow.language.fields import (
     FileType,
     Identifier,
     Key,
     Model,
+    Name,
     Permissions,
     Scope,
     Target,
@@ -40,10 +42,18 @@ class FileSpec(Model):
     """One entry of `files`: a variable that the function finds in its temp dir."""
 
     key: Key
+    """The variable's key."""
     scope: Scope = expressions.Literal("instance")
+    """The variable's scope: instance, workflow or namespace."""
     as_: Target = Field(default=expressions.Literal(""), alias="as")
+    """Where it is put, relative to the temp dir; its key unless given."""
     type: FileType = expressions.Literal("plain")
+    """What becomes of it: plain, base64, tar or tar.gz."""
     permissions: Permissions = expressions.Literal("")
+    """Mode of the file in octal digits, such as '0644'."""
+
+
+Files = Annotated[tuple[FileSpec, ...], Field(max_length=bounds.FILES)]
 
 
 def _words(value: Any) -> str | tuple[str, ...]:
@@ -62,10 +72,16 @@ def _words(value: Any) -> str | tuple[str, ...]:
 def _command(line: Any) -> tuple[str, ...]:
     if not isinstance(line, str):
         fields.fail(wording.not_a_string(line))
+    if len(line) > bounds.TEXT:
+        fields.fail(wording.too_long(len(line), bounds.TEXT))
     try:
         return tuple(shlex.split(line))
     except ValueError as error:
         fields.fail(f"is no command line: {str(error).lower()}")
+
+
+Word = Annotated[str, Field(max_length=bounds.TEXT)]
+Words = Annotated[tuple[Word, ...], Field(max_length=bounds.WORDS)]
 
 
 class LocalSpec(Model):
@@ -73,7 +89,7 @@ class LocalSpec(Model):
 
     command: Annotated[str | tuple[str, ...] | None, PlainValidator(_words)] = None
     """A shell-like command line, or its words."""
-    dir: str | None = None
+    dir: Annotated[str, Field(max_length=bounds.PATH)] | None = None
     """Working folder, relative to the workflow's file."""
     port: StrictInt | None = Field(default=None, ge=1, le=65535)
     """The port of a program that always listens on the same one."""
@@ -82,54 +98,66 @@ class LocalSpec(Model):
 class Scale(Model):
     """How many pods a function has."""
 
-    min: StrictInt | None = Field(default=None, ge=0)
-    max: StrictInt | None = Field(default=None, ge=1)
-    idleSeconds: StrictInt | StrictFloat | None = Field(default=None, ge=0)
-
-
-def _environment(value: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-    names = set()
-    for place, entry in enumerate(value):
-        name = entry.get("name")
-        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
-            fields.fail("needs a name: a string without '='", place)
-        if not isinstance(entry.get("value", ""), str):
-            fields.fail(wording.not_a_string(entry["value"]), place, "value")
-        if name in names:
-            fields.fail(f"the name {wording.shown(name)} is here twice", place, "name")
-        names.add(name)
-    return value
-
-
-Environment = Annotated[tuple[dict[str, Any], ...], AfterValidator(_environment)]
-"""Kubernetes' list of {name, value or valueFrom}."""
+    min: StrictInt | None = Field(default=None, ge=0, le=bounds.PODS)
+    """The fewest, also when there is nothing to do; 0 unless given."""
+    max: StrictInt | None = Field(default=None, ge=1, le=bounds.PODS)
+    """The most; 5 unless given."""
+    idleSeconds: Annotated[
+        StrictInt | StrictFloat | None,
+        Field(ge=0, le=bounds.IDLE_SECONDS),
+        WithJsonSchema(
+            {
+                "anyOf": [{"type": "number"}, {"type": "null"}],
+                "minimum": 0,
+                "maximum": bounds.IDLE_SECONDS,
+            }
+        ),
+    ] = None
+    """How long a pod without work is kept beyond the fewest; 300 unless given."""
 
 
 class ContainerFunction(Model):
     """A function that is a container image."""
 
     id: Identifier
+    """Its name in this workflow."""
     type: Literal["container"] = "container"
-    image: str = Field(min_length=1)
-    command: tuple[str, ...] | None = None
-    args: tuple[str, ...] | None = None
-    env: Environment = ()
-    envFrom: tuple[dict[str, Any], ...] = ()
-    resources: dict[str, Any] | None = None
+    """What it is: a container image, or another workflow."""
+    image: str = Field(min_length=1, max_length=bounds.IMAGE)
+    """The container image."""
+    command: Words | None = None
+    """What the container runs instead of the image's entrypoint."""
+    args: Words | None = None
+    """Arguments instead of the image's own."""
+    env: pods.Environment = ()
+    """Environment variables."""
+    envFrom: pods.EnvironmentSources = ()
+    """Secrets and ConfigMaps, all keys of which become environment variables."""
+    resources: pods.ContainerResources | None = None
+    """What the container asks for and may use; instead of size."""
     size: Size = "small"
-    files: tuple[FileSpec, ...] = ()
+    """How much the container may use, in three steps; small unless given."""
+    files: Files = ()
+    """Variables that the function always finds as files, beside those of the action."""
     scale: Scale | None = None
+    """How many pods the function has."""
     concurrency: StrictInt = Field(default=10, ge=1, le=1000)
-    pod: dict[str, Any] | None = None
+    """How many actions one pod runs at a time; 10 unless given."""
+    pod: pods.PodFields | None = None
+    """What else is said about its pods."""
     local: LocalSpec | None = None
+    """How it is started without a cluster."""
 
 
 class SubflowFunction(Model):
     """A function that is another workflow."""
 
     id: Identifier
+    """Its name in this workflow."""
     type: Literal["subflow"]
-    workflow: str
+    """What it is: another workflow."""
+    workflow: Name
+    """Name of the workflow that is started."""
 
 
 class DirektivFunction(Model):
@@ -138,16 +166,31 @@ class DirektivFunction(Model):
     later: ClassVar = {"patches": "patches are not supported; use a Workflow manifest with `pod`"}
 
     id: Identifier
-    type: str = "reusable"
-    image: str = ""
-    service: str = ""
-    path: str = ""
-    cmd: Annotated[tuple[str, ...], PlainValidator(_command)] = ()
-    envs: Environment = ()
+    """Its name in this workflow."""
+    type: Annotated[str, WithJsonSchema({"type": "string", "enum": [*DIREKTIV_TYPES]})] = "reusable"
+    """Direktiv's word for what it is."""
+    image: str = Field(default="", max_length=bounds.IMAGE)
+    """The container image."""
+    service: Name = ""
+    """Direktiv: the service that stands for an image."""
+    path: str = Field(default="", max_length=bounds.PATH)
+    """Direktiv: the path of the service that stands for an image."""
+    cmd: Annotated[
+        tuple[str, ...],
+        PlainValidator(_command),
+        WithJsonSchema({"type": "string", "maxLength": bounds.TEXT}),
+    ] = ()
+    """Direktiv: the command line that the container runs."""
+    envs: pods.Environment = ()
+    """Direktiv: environment variables."""
     size: Size = "small"
-    scale: StrictInt | None = Field(default=None, ge=0)
-    files: tuple[FileSpec, ...] = ()
+    """How much the container may use, in three steps; small unless given."""
+    scale: StrictInt | None = Field(default=None, ge=0, le=bounds.PODS)
+    """The fewest pods."""
+    files: Files = ()
+    """Variables that the function always finds as files, beside those of the action."""
     local: LocalSpec | None = None
+    """How it is started without a cluster."""
 
     def to_container(self) -> ContainerFunction:
         """Return the same as Varflow has it; raise pydantic's error when it names no image."""
@@ -184,9 +227,27 @@ def _function(value: Any, info: ValidationInfo) -> ContainerFunction | SubflowFu
     return DirektivFunction.model_validate(value, context=info.context).to_container()
 
 
-def _is_direktiv(value: dict[str, Any]) -> bool:
+def in_own_words(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a valid function's fields as a `ContainerFunction` has them; expressions stay text."""
+    kind = value.get("type", "reusable" if _is_direktiv(value) else "container")
+    if kind not in DIREKTIV_TYPES:
+        return dict(value)
+    function = DirektivFunction.model_validate(value).to_container()
+    files = {"files": value["files"]} if value.get("files") else {}
+    fields_ = function.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True, exclude={"files"}
+    )
+    return {**fields_, **files}
+
+
+def _is_direktiv(value: Mapping[str, Any]) -> bool:
     """Tell whether a function without a type is written in the older edition's words."""
     return bool(_DIREKTIV_FIELDS & value.keys()) or isinstance(value.get("scale"), int)
 
 
-Function = Annotated[ContainerFunction | SubflowFunction, PlainValidator(_function)]
+Function = Annotated[
+    ContainerFunction | SubflowFunction,
+    PlainValidator(
+        _function, json_schema_input_type=ContainerFunction | SubflowFunction | DirektivFunction
+    ),
+]

@@ -44,6 +44,8 @@ class Definitions:
     variables: list[DeclaredVariable] = field(default_factory=list)
     origins: dict[str, Origin] = field(default_factory=dict)
     """By the workflow's name."""
+    envelopes: list[Envelope] = field(default_factory=list)
+    """What the documents say themselves, in their order; for `manifests`."""
 
 
 def load_files(paths: Iterable[str | Path], *, dialect: Dialect | None = None) -> Definitions:
@@ -80,6 +82,41 @@ def load_text(text: str, *, source: str, dialect: Dialect | None = None) -> Defi
     loading = _Loading(dialect)
     loading.read(source, text.encode(errors="surrogatepass"))
     return loading.finish()
+
+
+def load_object(value: Any, *, is_compiled: bool = False) -> Workflow | DeclaredVariable:
+    """Load an object as the API of a cluster has it; problems have fields and no lines.
+
+    Args:
+        value: a manifest.
+        is_compiled: its jq programs are known to compile. Otherwise this waits for a process, so
+            not for an event loop.
+
+    Raises:
+        InvalidWorkflowFile: with everything that is wrong in it.
+        VarflowError: the jq programs cannot be compiled within their limits.
+    """
+    envelope = editions.open_document(value, stem="")
+    if isinstance(envelope, Fault):
+        raise _refusal("object", [envelope])
+    programs: set[str] = set()
+    made, faults = _make(envelope, programs, {})
+    refused = {} if is_compiled else syntax.find_faults(programs)
+    if refused:
+        made, faults = _make(envelope, programs, refused)
+    faults = [*envelope.faults, *faults]
+    if faults or made is None:
+        raise _refusal(f"{envelope.kind} {envelope.name}", faults)
+    return made
+
+
+def _refusal(name: str, faults: Iterable[Fault]) -> InvalidWorkflowFile:
+    return InvalidWorkflowFile(
+        [
+            Problem(name, fault.message, field=checks.format_path(fault.path), hint=fault.hint)
+            for fault in dict.fromkeys(faults)
+        ]
+    )
 
 
 _Made = Workflow | DeclaredVariable | None
@@ -124,22 +161,24 @@ class _Loading:
 
     def finish(self) -> Definitions:
         """Return what the files define."""
-        made = [_make(part, {}) for part in self._parts]
+        made = [_make(part.envelope, part.programs, {}) for part in self._parts]
         refused = syntax.find_faults(set().union(*(part.programs for part in self._parts)))
         if refused:
-            made = [_make(part, refused) for part in self._parts]
+            made = [_make(part.envelope, part.programs, refused) for part in self._parts]
         result = Definitions()
         for part, (value, faults) in zip(self._parts, made, strict=True):
             everything = [*part.envelope.faults, *faults, *_add(result, part, value)]
             self.problems += [_problem(part.file, part.document, it) for it in everything]
+            result.envelopes.append(part.envelope)
         if self.problems:
             raise InvalidWorkflowFile(_in_order(self.problems))
         return result
 
 
-def _make(part: _Part, refused: Mapping[str, str]) -> tuple[_Made, list[Fault]]:
-    envelope = part.envelope
-    context = Context(envelope.choice.dialect, part.programs, refused)
+def _make(
+    envelope: Envelope, programs: set[str], refused: Mapping[str, str]
+) -> tuple[_Made, list[Fault]]:
+    context = Context(envelope.choice.dialect, programs, refused)
     value: _Made = None
     faults: list[Fault] = []
     try:

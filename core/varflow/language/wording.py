@@ -71,6 +71,16 @@ def not_a_string(value: Any) -> str:
     return f"must be a string, not {kind_of(value)}{advice}"
 
 
+def too_long(length: int, most: int) -> str:
+    """Return what to say of a text that is longer than it may be."""
+    return f"has {length} characters; at most {most} are allowed"
+
+
+def too_many(length: int, most: int) -> str:
+    """Return what to say of a list or mapping that holds more than it may."""
+    return f"has {length} entries; at most {most} are allowed"
+
+
 def shown(text: str) -> str:
     """Return a text in quotes, shortened."""
     return repr(text if len(text) <= 60 else text[:57] + "...")
@@ -114,6 +124,8 @@ _WORDS: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "float_type": _must_be("a number"),
     "literal_error": _one_of,
     "string_too_short": lambda *_: "is empty",
+    "string_too_long": lambda value, context: too_long(len(value), context["max_length"]),
+    "too_long": lambda value, context: too_many(len(value), context["max_length"]),
     "too_short": lambda *_: "is empty; at least one is needed",
     "greater_than_equal": lambda value, context: f"is {value}; at least {context['ge']} is needed",
     "less_than_equal": lambda value, context: f"is {value}; at most {context['le']} is allowed",

@@ -8,23 +8,13 @@ whole rather than started and found wanting half-way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, StrictBool, ValidationInfo
+from pydantic import Field, PlainValidator, StrictInt, ValidationInfo
 
-from varflow.language import expressions, fields, wording
+from varflow.language import bounds, fields
 from varflow.language.expressions import Dialect
-from varflow.language.fields import (
-    Expression,
-    Identifier,
-    Key,
-    Model,
-    Pattern,
-    Scope,
-    Seconds,
-    WrappedText,
-)
+from varflow.language.fields import Model, Reference, Seconds
 from varflow.language.functions import (
     ContainerFunction,
     FileSpec,
@@ -32,6 +22,22 @@ from varflow.language.functions import (
     LocalSpec,
     Scale,
     SubflowFunction,
+)
+from varflow.language.states import (
+    Action,
+    ActionState,
+    Catch,
+    DelayState,
+    ErrorState,
+    GetterState,
+    GetterVariable,
+    NoopState,
+    Retries,
+    SetterState,
+    SetterVariable,
+    State,
+    SwitchCondition,
+    SwitchState,
 )
 
 __all__ = [
@@ -61,207 +67,25 @@ __all__ = [
     "Workflow",
 ]
 
-NEEDS_SCOPE = "is missing; write instance, workflow or namespace"
-_LATER_STATES = {
-    "consumeEvent",
-    "eventAnd",
-    "eventXor",
-    "eventsAnd",
-    "eventsXor",
-    "foreach",
-    "generateEvent",
-    "parallel",
-    "validate",
-}
 _LATER_STARTS = {"event", "eventsAnd", "eventsXor", "scheduled"}
-
-
-class Retries(Model):
-    """When and how often an action is tried again."""
-
-    max_attempts: Annotated[int, Field(strict=True, ge=1)]
-    """Further attempts after the first."""
-    delay: Seconds = 5.0
-    multiplier: float = Field(default=1.0, ge=0, le=1000, allow_inf_nan=False)
-    codes: tuple[Pattern, ...] = Field(min_length=1)
-
-
-class Action(Model):
-    """One call of a function."""
-
-    later: ClassVar = {"workflow": "subflows are not supported yet"}
-
-    function: str
-    input: Expression | None = None
-    """None means that the field was not given: the whole of the instance's data."""
-    secrets: tuple[str, ...] = ()
-    retries: Retries | None = None
-    files: tuple[FileSpec, ...] = ()
-
-
-class Catch(Model):
-    """Where to go on an error; `error` is a glob over codes."""
-
-    error: Pattern
-    transition: str | None = None
-
-
-class StateCommon(Model):
-    """What every state has."""
-
-    id: Identifier
-    log: Expression | None = None
-    metadata: Expression | None = None
-    transform: Expression | None = None
-    transition: str | None = None
-    catch: tuple[Catch, ...] = ()
-
-
-def _synchronous(value: bool) -> bool:  # noqa: FBT001
-    if value:
-        fields.fail("asynchronous actions are not supported yet")
-    return value
-
-
-class ActionState(StateCommon):
-    """Call a function; its answer becomes `.return`."""
-
-    type: Literal["action"]
-    action: Action
-    timeout: Seconds | None = None
-    async_: Annotated[StrictBool, AfterValidator(_synchronous)] = Field(
-        default=False, alias="async"
-    )
-
-
-class GetterVariable(Model):
-    """One variable to read."""
-
-    absent: ClassVar = {"scope": NEEDS_SCOPE}
-
-    key: Key
-    scope: Scope
-    as_: str | None = Field(default=None, alias="as", min_length=1)
-
-
-class GetterState(StateCommon):
-    """Read variables; they replace `.var`."""
-
-    type: Literal["getter"]
-    variables: tuple[GetterVariable, ...] = Field(min_length=1)
-
-
-class SetterVariable(Model):
-    """One variable to write; a null value deletes it."""
-
-    absent: ClassVar = {
-        "scope": NEEDS_SCOPE,
-        "value": "is missing; an empty `value:` deletes the variable",
-    }
-
-    key: Key
-    scope: Scope
-    value: Expression
-    mimeType: WrappedText = expressions.Literal("application/json")
-
-
-class SetterState(StateCommon):
-    """Write variables, all in one commit."""
-
-    type: Literal["setter"]
-    variables: tuple[SetterVariable, ...] = Field(min_length=1)
-
-
-class NoopState(StateCommon):
-    """Do nothing but log, transform and transition."""
-
-    type: Literal["noop"]
-
-
-class ErrorState(StateCommon):
-    """Mark the instance failed; it goes on if there is a transition."""
-
-    type: Literal["error"]
-    error: Annotated[str, Field(min_length=1)]
-    message: WrappedText
-    """Printf-like, with `args`; a plain text in the older edition, too."""
-    args: tuple[Expression, ...] = ()
-
-
-class DelayState(StateCommon):
-    """Wait."""
-
-    type: Literal["delay"]
-    duration: Seconds
-
-
-class SwitchCondition(Model):
-    """One arm of a switch: taken when its condition is truthy."""
-
-    condition: Expression
-    transform: Expression | None = None
-    transition: str | None = None
-
-
-class SwitchState(StateCommon):
-    """Go on by conditions."""
-
-    type: Literal["switch"]
-    conditions: tuple[SwitchCondition, ...] = Field(min_length=1)
-    defaultTransform: Expression | None = None
-    defaultTransition: str | None = None
-
-
-_States = (
-    ActionState | GetterState | SetterState | NoopState | ErrorState | DelayState | SwitchState
-)
-STATES: Mapping[str, type[_States]] = {
-    "action": ActionState,
-    "getter": GetterState,
-    "setter": SetterState,
-    "noop": NoopState,
-    "error": ErrorState,
-    "delay": DelayState,
-    "switch": SwitchState,
-}
-"""The states by their `type`."""
-
-
-def _state(value: Any, info: ValidationInfo) -> _States:
-    if isinstance(value, StateCommon):
-        return value  # type: ignore[return-value]
-    if not isinstance(value, dict):
-        fields.fail(f"must be a mapping, not {wording.kind_of(value)}")
-    kind = value.get("type")
-    if kind is None:
-        fields.fail(f"is missing; a state is one of {', '.join(STATES)}", "type")
-    if not isinstance(kind, str):
-        fields.fail(wording.not_a_string(kind), "type")
-    if kind in _LATER_STATES:
-        fields.fail(f"state type {kind!r} is not supported yet", "type")
-    if kind not in STATES:
-        hint = wording.nearest(kind, [*STATES, *_LATER_STATES])
-        fields.fail(f"unknown state type {wording.shown(kind)}", "type", hint=hint)
-    return STATES[kind].model_validate(value, context=info.context)
-
-
-State = Annotated[_States, PlainValidator(_state)]
 
 
 class Timeouts(Model):
     """Bounds on the whole instance."""
 
     interrupt: Seconds | None = None
-    """Soft: catchable `direktiv.cancels.timeout.soft`."""
+    """When an error that can be caught is raised, `direktiv.cancels.timeout.soft`; 15 minutes."""
     kill: Seconds | None = None
-    """Hard: `direktiv.cancels.timeout.hard`."""
+    """When the instance is ended, `direktiv.cancels.timeout.hard`; 20 minutes, or 5 later."""
 
 
 class Start(Model):
     """How instances begin."""
 
     type: Literal["default"] = "default"
-    state: str | None = None
+    """How instances begin: when somebody starts one."""
+    state: Reference | None = None
+    """Id of the state that begins; the first unless given."""
 
 
 def _start(value: Any, info: ValidationInfo) -> Start:
@@ -291,8 +115,15 @@ class Workflow(Model):
     namespace: str | None = None
     """The manifest's, if it names one."""
     dialect: Dialect = Dialect.WRAPPED
-    description: str = ""
-    functions: tuple[Function, ...] = ()
-    states: tuple[State, ...] = Field(min_length=1)
-    start: Annotated[Start, PlainValidator(_start)] = Start()
+    description: str = Field(default="", max_length=bounds.DESCRIPTION)
+    """What the workflow is for, in words for people."""
+    functions: Annotated[tuple[Function, ...], Field(max_length=bounds.FUNCTIONS)] = ()
+    """Programs that states call."""
+    states: tuple[State, ...] = Field(min_length=1, max_length=bounds.STATES)
+    """The steps; the first begins, unless start names another."""
+    start: Annotated[Start, PlainValidator(_start, json_schema_input_type=Start)] = Start()
+    """How instances begin."""
     timeouts: Timeouts = Timeouts()
+    """Bounds on the whole instance."""
+    pendingTimeoutSeconds: StrictInt | None = Field(default=None, ge=1, le=bounds.PENDING_SECONDS)
+    """How long an action waits, in a cluster, for a pod that cannot start; then it fails."""

@@ -48,23 +48,39 @@ async def end_instance(
     owners: Owners,
     *,
     keep_until: float | None,
+    kept_data: str = "",
     clock: Callable[[], float],
 ) -> None:
     """Remove what ends with an instance; see the module's text."""
     await _make_decisions_final(store, commits, owners)
     await clear_scope(store, owners, Scope.INSTANCE, clock=clock)
     if keep_until is None or clock() >= keep_until:
-        await remove_all(store, paths.data_prefix(owners))
+        kept = paths.data(owners, kept_data) if kept_data else ""
+        await remove_all(store, paths.data_prefix(owners), but=kept)
         await remove_all(store, paths.decisions_prefix(owners))
 
 
-async def remove_all(store: ObjectStore, prefix: str) -> int:
-    """Remove every object whose path begins with `prefix` and return how many there were."""
+async def remove_instance(
+    store: ObjectStore,
+    commits: Commits,
+    owners: Owners,
+    *,
+    keep_until: float | None,
+    clock: Callable[[], float],
+) -> None:
+    """Remove what goes with an instance's object: what has ended before, its log and its output."""
+    await end_instance(store, commits, owners, keep_until=keep_until, clock=clock)
+    await remove_all(store, paths.log_prefix(owners))
+
+
+async def remove_all(store: ObjectStore, prefix: str, *, but: str = "") -> int:
+    """Remove every object whose path begins with `prefix`, except one, and return how many."""
     count = 0
     async with aclosing(_paths(store, prefix)) as found:
         async for path in found:
-            await store.delete(path)
-            count += 1
+            if path != but:
+                await store.delete(path)
+                count += 1
     return count
 
 

@@ -21,6 +21,7 @@ The prefixes of an owner are remembered: a GET should cost the key's concatenati
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -32,21 +33,27 @@ LAYOUT: Final = 1
 """Version of everything below; a store that says another one is refused."""
 MARKER: Final = "varflow.json"
 
+_VERSION: Final = f"v{LAYOUT}"
 _REMEMBERED: Final = 4096
+
+
+def cluster_prefix(cluster: str) -> str:
+    """Return the prefix of everything that belongs to a cluster.
+
+    Raises:
+        InvalidInput: a name cannot stand in a path; so too for all functions here.
+    """
+    return f"{_VERSION}/{_segment('cluster', cluster)}/"
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def namespace_prefix(owners: Owners) -> str:
-    """Return the prefix of everything that belongs to the namespace.
-
-    Raises:
-        InvalidInput: a name in `owners` cannot stand in a path; so too for all functions here.
-    """
+    """Return the prefix of everything that belongs to the namespace."""
     cluster, namespace = (
         _segment("cluster", owners.cluster),
         _segment("namespace", owners.namespace),
     )
-    return f"v{LAYOUT}/{cluster}/{namespace}/"
+    return f"{_VERSION}/{cluster}/{namespace}/"
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -114,14 +121,48 @@ def data_beside(decision_path: str, name: str) -> str:
     return f"{instance}/data/{name}"
 
 
+def log_prefix(owners: Owners) -> str:
+    """Return the prefix of the instance's log."""
+    return f"{instance_prefix(owners)}log/"
+
+
 def log_chunk(owners: Owners, name: str) -> str:
     """Return the path of one chunk of the instance's log."""
-    return f"{instance_prefix(owners)}log/{_segment('log chunk', name)}"
+    return log_prefix(owners) + _segment("log chunk", name)
 
 
 def owner(owners: Owners) -> str:
     """Return the path of the note that says whose prefix this is."""
     return f"{namespace_prefix(owners)}owner.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose an object in the store is."""
+
+    cluster: str
+    namespace: str
+    folder: str
+    """`n`, `w`, `i`, `bodies` or `owner.json`."""
+    owner: str = ""
+    """The workflow's or instance's UID, below `w` and `i`."""
+    part: str = ""
+    """`vars`, `decisions`, `data` or `log`, below `i`."""
+    name: str = ""
+    """What comes after that."""
+
+
+def parse(path: str) -> Place | None:
+    """Return whose an object is; None for one that is not below a namespace's prefix."""
+    match path.split("/", 6):
+        case [version, cluster, namespace, "i", owner, part, name] if version == _VERSION:
+            return Place(cluster, namespace, "i", owner, part, name)
+        case [version, cluster, namespace, "w", owner, *_] if version == _VERSION:
+            return Place(cluster, namespace, "w", owner)
+        case [version, cluster, namespace, folder, *_] if version == _VERSION:
+            return Place(cluster, namespace, folder)
+        case _:
+            return None
 
 
 def _segment(what: str, name: str) -> str:

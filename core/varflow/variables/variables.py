@@ -181,7 +181,9 @@ class Variables:
         """Remove all variables of a scope and return how many there were."""
         return await endings.clear_scope(self.store, owners, scope, clock=self._clock)
 
-    async def end_instance(self, owners: Owners, *, keep_until: float | None = None) -> None:
+    async def end_instance(
+        self, owners: Owners, *, keep_until: float | None = None, kept_data: str = ""
+    ) -> None:
         """Finish the instance's decisions, then remove its variables, data and decisions.
 
         Args:
@@ -189,10 +191,26 @@ class Variables:
             keep_until: Keep decisions and results until then, seconds since the epoch: an attempt
                 that was stopped may go on, and only its decision stops it (see `endings`). None
                 says that none can be left, as after a run whose processes have all ended.
+            kept_data: Name of a data object that stays, such as the instance's output.
         """
         await endings.end_instance(
+            self.store,
+            self._commits,
+            owners,
+            keep_until=keep_until,
+            kept_data=kept_data,
+            clock=self._clock,
+        )
+
+    async def remove_instance(self, owners: Owners, *, keep_until: float | None = None) -> None:
+        """Remove everything of an instance; decisions and results as `end_instance` does."""
+        await endings.remove_instance(
             self.store, self._commits, owners, keep_until=keep_until, clock=self._clock
         )
+
+    async def remove_workflow(self, owners: Owners) -> None:
+        """Remove all variables of a workflow."""
+        await self.clear_scope(owners, Scope.WORKFLOW)
 
     async def remove_namespace(self, owners: Owners) -> int:
         """Remove everything of a namespace and return how many objects there were."""

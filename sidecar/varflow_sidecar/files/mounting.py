@@ -22,10 +22,10 @@ from typing import Final
 
 from varflow.contract import FileMount, FileType
 from varflow.errors import InvalidArchive, InvalidInput, StoreFull, TooLarge, VarflowError
-from varflow.variables import scopes
+from varflow.variables import retrying, scopes
 from varflow.variables.scopes import Owners
 from varflow.variables.variables import Variables
-from varflow_sidecar import retrying, threads
+from varflow_sidecar import threads
 from varflow_sidecar.files import decoding
 from varflow_sidecar.files.decoding import Decoder
 from varflow_sidecar.files.extracting import Budget, Extractor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 
 from tests.support import sidecars
 from tests.support.sidecars import TOKEN, Call, Function, Pod
-from varflow.contract import Dispatch, Outcome, OutcomeStatus
+from varflow.contract import HEADER_STOP_KEY, Dispatch, Outcome, OutcomeStatus, stop_key
 from varflow.variables.stores.memory import MemoryStore
+from varflow_sidecar.function import Endpoint, FunctionClient
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -293,7 +295,30 @@ async def test_idle_answers_when_no_action_runs(server: Server) -> None:
     assert await asking == 200
 
 
+@pytest.mark.parametrize(
+    ("key", "status"),
+    [(stop_key(TOKEN), 503), (TOKEN, 200), ("ä", 200), ("", 200)],
+    ids=["the stop key", "the token", "no key at all", "none"],
+)
+async def test_only_the_pods_own_end_stops_new_actions(
+    server: Server, key: str, status: int
+) -> None:
+    headers = {HEADER_STOP_KEY: key}
+    async with server.pod.http.get(server.pod.health_url("/idle"), headers=headers) as response:
+        assert response.status == 200
+
+    async with server.pod.http.get(server.pod.health_url("/readyz")) as response:
+        assert response.status == status
+
+
 async def test_the_process_is_healthy(server: Server) -> None:
-    for path in ("/healthz", "/readyz"):
+    for path in ("/healthz", "/readyz", "/readyz/function"):
         async with server.pod.http.get(server.pod.health_url(path)) as response:
             assert response.status == 200
+
+
+async def test_a_function_that_does_not_listen_keeps_its_pod_from_being_ready() -> None:
+    async with FunctionClient(max_answer_bytes=1, cancel_grace_seconds=1) as client:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))  # without listening
+            assert not await client.listens(Endpoint(port=taken.getsockname()[1]))

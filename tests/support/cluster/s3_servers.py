@@ -45,7 +45,7 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
     }
     with Processes(folder) as processes:
         program = programs.find("versitygw")
-        address = ("--port", f"127.0.0.1:{port}", "--region", REGION)
+        address = ("--port", f"127.0.0.1:{port}", "--region", REGION, "--keep-alive")
         processes.start("versitygw", program, *address, "posix", data, env=keys)
         processes.wait_until(lambda: _is_listening(port), what="the S3 server listens")
         yield facts

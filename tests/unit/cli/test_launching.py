@@ -97,7 +97,8 @@ def test_a_port_that_is_none_is_refused(text: str) -> None:
 
 
 def test_a_function_keeps_its_own_environment() -> None:
-    env = [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"secretKeyRef": {}}}]
+    source = {"secretKeyRef": {"name": "s", "key": "k"}}
+    env = [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": source}]
 
     [launch] = plan({"id": "f", "type": "container", "env": env, "local": {"command": "c"}})
 

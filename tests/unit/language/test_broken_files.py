@@ -317,6 +317,12 @@ DOCUMENTS = [
         id="a manifest",
     ),
     pytest.param(
+        "apiVersion: varflow.dev/v1alpha1\nkind: Workflow\nmetadata: {name: x}\n"
+        "spec:\n  name: y\n  dialect: bare\n  states: [{id: a, type: noop}]\n",
+        ["5: spec.name: unknown field", "6: spec.dialect: unknown field"],
+        id="a name in the wrong place",
+    ),
+    pytest.param(
         "apiVersion: varflow.dev/v1alpha1\nkind: Workflow\nmetadata: {name: x}\n",
         ["1: spec: is missing"],
         id="a manifest without spec",

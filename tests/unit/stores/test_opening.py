@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from varflow.errors import InvalidInput
 from varflow.variables.stores import opening
 from varflow.variables.stores.file import FileStore
 from varflow.variables.stores.memory import MemoryStore
+from varflow.variables.stores.s3 import S3Store
 
 
 def test_memory_opens_a_store_that_is_volatile() -> None:
@@ -58,9 +61,9 @@ def test_the_url_of_a_store_opens_it_again(name: str) -> None:
         ("file:///a?b", "%3F"),
         ("file:///a#b", "%23"),
         ("file:///a%00b", "%00"),
-        ("memory:x", "use memory: or file:///folder"),
-        ("s3://bucket/prefix", "'s3' are not supported; use memory: or file:///folder"),
-        ("gs://bucket", "use memory: or file:///folder"),
+        ("memory:x", "use memory:, file:///folder or s3://bucket/prefix"),
+        ("s3:bucket", "s3://bucket/prefix"),
+        ("gs://bucket", "use memory:, file:///folder or s3://bucket/prefix"),
     ],
 )
 def test_anything_else_is_refused_with_what_to_write(url: str, said: str) -> None:
@@ -69,7 +72,29 @@ def test_anything_else_is_refused_with_what_to_write(url: str, said: str) -> Non
     assert said in raised.value.message
 
 
-def test_an_unsupported_url_does_not_show_its_credentials() -> None:
+def test_an_s3_url_opens_its_bucket() -> None:
+    url = "s3://bucket/prefix?endpoint=http://127.0.0.1:7070&region=eu-west-1"
+    store = opening.open_store(url + "&createBucket=true")
+    assert isinstance(store, S3Store)
+    assert store.url == url
+
+
+def test_only_opening_an_s3_store_loads_boto3(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from varflow.variables.stores import opening\n"
+        "store = opening.open_store(sys.argv[1])\n"
+        "asyncio.run(store.open())\n"
+        "loaded = {'boto3', 'botocore', 'urllib3'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {loaded}' if loaded else 0)\n"
+    )
+    url = tmp_path.as_uri()
+    done = subprocess.run([sys.executable, "-c", program, url], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("url", ["s3://key:hunter2@host/bucket", "gs://key:hunter2@host/bucket"])
+def test_a_url_that_is_refused_does_not_show_its_credentials(url: str) -> None:
     with pytest.raises(InvalidInput) as raised:
-        opening.open_store("s3://key:hunter2@host/bucket")
+        opening.open_store(url)
     assert "hunter2" not in raised.value.message

@@ -35,7 +35,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
-from varflow.variables.stores import file_bodies, file_listing, file_locks, file_temps, filenames
+from varflow.variables.stores import (
+    file_bodies,
+    file_listing,
+    file_locks,
+    file_temps,
+    filenames,
+    streams,
+)
 from varflow.variables.stores.base import ABSENT, Condition, Conflict, Listed, Versioned
 from varflow.variables.stores.file_temps import Temps
 from varflow.variables.stores.file_tree import Tree
@@ -116,7 +123,7 @@ class FileStore:
     ) -> AsyncIterator[bytes]:
         name = filenames.object_file(path)
         source = file_bodies.Source(name, tree=self._tree, start=start, length=length)
-        return file_bodies.read(source, threads=self._bodies)
+        return streams.read(source, threads=self._bodies)
 
     async def list(self, prefix: str, *, after: str = "") -> AsyncIterator[Listed]:
         walk = file_listing.walk(self._tree, prefix, after)

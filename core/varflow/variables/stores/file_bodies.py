@@ -1,9 +1,9 @@
 """Streams of the file driver: a body on its way into a file, and out of one.
 
 The loop gathers what arrives into a batch of about `CHUNK_BYTES`; a thread writes it with one
-system call, without joining it, while the loop gathers the next. Reading likewise: a thread reads
-one chunk ahead while the consumer handles the one before. So a stream holds about two batches in
-memory, changes threads once a batch, and keeps both its ends busy.
+system call, without joining it, while the loop gathers the next. Reading likewise, see `streams`.
+So a stream holds about two batches in memory, changes threads once a batch, and keeps both its ends
+busy.
 
 A body that fits one batch takes one hop in all: its only batch opens the file, and also fsyncs it
 and puts it in its place.
@@ -15,11 +15,11 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Final
 
-from varflow.errors import CorruptObject, StoreUnavailable
-from varflow.variables.stores import file_errors, file_temps
+from varflow.errors import CorruptObject
+from varflow.variables.stores import file_errors, file_temps, streams
 from varflow.variables.stores.base import CHUNK_BYTES
 from varflow.variables.stores.file_temps import Temps
 from varflow.variables.stores.file_tree import Tree
@@ -194,28 +194,8 @@ async def write(chunks: AsyncIterable[bytes], target: Target, *, threads: Thread
                 ahead = threads.start(functools.partial(step, batch))
         return await ahead.result() if ahead else 0
     except BaseException:
-        await _clean_up(target.discard, threads)
+        await streams.clean_up(target.discard, threads)
         raise
-
-
-async def read(source: Source, *, threads: Threads) -> AsyncGenerator[bytes, None]:
-    """Yield the chunks of `source`.
-
-    Raises:
-        CorruptObject: it is missing, or shorter than asked.
-        StoreError: it cannot be read.
-    """
-    try:
-        chunk = await threads.run(source.next)
-        while source.left:
-            ahead = threads.start(source.next)
-            yield chunk
-            chunk = await ahead.result()
-        if chunk:
-            yield chunk
-    finally:
-        if source.is_open:
-            await _clean_up(source.abandon, threads)
 
 
 async def _batches(chunks: AsyncIterable[bytes]) -> AsyncGenerator[tuple[list[bytes], bool], None]:
@@ -229,13 +209,3 @@ async def _batches(chunks: AsyncIterable[bytes]) -> AsyncGenerator[tuple[list[by
             yield batch, False
             batch, size = [], 0
     yield batch, True
-
-
-async def _clean_up(work: Callable[[], None], threads: Threads) -> None:
-    """Do `work` after what runs for the same stream; also when the store was closed meanwhile."""
-    try:
-        running = threads.start(work)
-    except StoreUnavailable:
-        work()
-        return
-    await running.result()

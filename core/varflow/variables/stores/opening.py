@@ -1,7 +1,8 @@
 """From what a person passes as `--store` to a driver.
 
-    memory:            variables end with the process
-    file:///a/folder   a folder on this machine; %20 stands for a space, as in every URL
+    memory:              variables end with the process
+    file:///a/folder     a folder on this machine; %20 stands for a space, as in every URL
+    s3://bucket/prefix   a bucket, with `?endpoint=…` on any server that speaks S3; see `s3_urls`
 
 A bare path is refused rather than guessed at: `data` may be a folder, a bucket or a typing error.
 """
@@ -14,15 +15,22 @@ from pathlib import Path
 from typing import Final
 
 from varflow.errors import InvalidInput
+from varflow.variables.stores import s3_urls
 from varflow.variables.stores.base import ObjectStore
+from varflow.variables.stores.credentials import Credentials
 from varflow.variables.stores.file import FileStore
 from varflow.variables.stores.memory import MemoryStore
 
-_SUPPORTED: Final = "memory: or file:///folder"
+_SUPPORTED: Final = "memory:, file:///folder or s3://bucket/prefix"
 
 
-def open_store(url: str) -> ObjectStore:
+def open_store(url: str, *, credentials: Credentials | None = None) -> ObjectStore:
     """Return the driver for `url`, not yet opened.
+
+    Args:
+        url: See the module.
+        credentials: For stores that ask for some; None takes those of the process: environment,
+            files, or the role it runs under.
 
     Raises:
         InvalidInput: `url` names no store that is supported.
@@ -36,9 +44,19 @@ def open_store(url: str) -> ObjectStore:
             return MemoryStore()
         case "file":
             return FileStore(_parse_folder(url, rest))
+        case "s3":
+            return _make_s3_store(url, credentials)
         case _:
             # The rest may hold credentials.
             raise InvalidInput(f"stores of the kind {scheme!r} are not supported; use {_SUPPORTED}")
+
+
+def _make_s3_store(url: str, credentials: Credentials | None) -> ObjectStore:
+    location = s3_urls.parse(url)
+    # Loads the SDK: 30 MiB and half a second that other stores do not need.
+    from varflow.variables.stores.s3 import S3Store
+
+    return S3Store(location, credentials)
 
 
 def _parse_folder(url: str, rest: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from varflow.logs import FUNCTION
 from varflow_sidecar.web import bodies, queries
 from varflow_sidecar.web.state import SIDECAR
 
@@ -21,5 +22,5 @@ async def log(request: web.Request) -> web.StreamResponse:
     body = await bodies.read(request, limit=limit, what="log entry")
     text = body.decode("utf-8", "replace") or query.get("log", "")
     if text:
-        sidecar.log.write(owners, text)
+        sidecar.log.write(owners, text, source=FUNCTION)
     return web.Response()

@@ -1,0 +1,58 @@
+"""Variables in the store of a cluster, named by the objects that own them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final, Self
+
+from varflow.variables.scopes import Scope
+from varflow_cli import editing
+from varflow_cli.cluster import connecting, stores
+from varflow_cli.cluster.connecting import Access
+from varflow_cli.editing import Opened
+
+_STORE: Final = "the cluster's store"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterPlace:
+    """The variables of an object that is there now; its successor's are others."""
+
+    access: Access
+    scope: Scope
+    workflow: str
+    instance: str
+
+    @classmethod
+    def parse(
+        cls, access: Access, *, scope: str | None, workflow: str | None, instance: str | None
+    ) -> Self:
+        """Return the place that the options name.
+
+        Raises:
+            Mistake: the scope's owner is not given.
+        """
+        chosen = editing.choose_scope(scope, workflow=workflow, instance=instance)
+        return cls(
+            access=access,
+            scope=chosen,
+            workflow=(workflow or "") if chosen is Scope.WORKFLOW else "",
+            instance=(instance or "") if chosen is Scope.INSTANCE else "",
+        )
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[Opened]:
+        """Connect and open the store, as long as the context lasts.
+
+        Raises:
+            ObjectNotFound: the owner is not there, or Varflow is not.
+            ClusterError, StoreError: cluster or store cannot be reached, or refuse.
+        """
+        async with connecting.connect(self.access) as connection:
+            owners = await stores.find_owners(
+                connection, workflow=self.workflow, instance=self.instance
+            )
+            async with stores.open_variables(connection) as variables:
+                yield Opened(variables=variables, owners=owners, scope=self.scope, store=_STORE)

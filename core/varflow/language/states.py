@@ -1,0 +1,255 @@
+"""The states of a workflow, each a model of its own. PURE.
+
+They share `StateCommon`; `type` tells them apart. Another kind of state is another model and a line
+in `STATES`: the schema of the custom resource follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, StrictBool, ValidationInfo
+
+from varflow.language import bounds, expressions, fields, wording
+from varflow.language.fields import (
+    Expression,
+    Identifier,
+    Key,
+    Model,
+    Name,
+    Pattern,
+    Reference,
+    Scope,
+    Seconds,
+    WrappedText,
+)
+from varflow.language.functions import Files
+
+NEEDS_SCOPE = "is missing; write instance, workflow or namespace"
+_LATER_STATES = {
+    "consumeEvent",
+    "eventAnd",
+    "eventXor",
+    "eventsAnd",
+    "eventsXor",
+    "foreach",
+    "generateEvent",
+    "parallel",
+    "validate",
+}
+
+
+class Retries(Model):
+    """When and how often an action is tried again."""
+
+    max_attempts: Annotated[int, Field(strict=True, ge=1, le=bounds.ATTEMPTS)]
+    """Further attempts after the first."""
+    delay: Seconds = 5.0
+    """How long to wait before the second attempt, as an ISO 8601 duration; PT5S unless given."""
+    multiplier: float = Field(default=1.0, ge=0, le=1000, allow_inf_nan=False)
+    """How many times longer each further wait is; 1 unless given."""
+    codes: tuple[Pattern, ...] = Field(min_length=1, max_length=bounds.CODES)
+    """Patterns of the error codes after which to try again."""
+
+
+class Action(Model):
+    """One call of a function."""
+
+    later: ClassVar = {"workflow": "subflows are not supported yet"}
+
+    function: Reference
+    """Id of the function that is called."""
+    input: Expression | None = None
+    """What it is sent, with expressions; the whole of the instance's data unless given."""
+    secrets: Annotated[tuple[Name, ...], Field(max_length=bounds.SECRETS)] = ()
+    """Names of secrets; their values are `.secrets` while input and files are evaluated."""
+    retries: Retries | None = None
+    """When and how often the action is tried again."""
+    files: Files = ()
+    """Variables that the function finds as files, beside the function's own."""
+
+
+class Catch(Model):
+    """Where to go on an error; `error` is a glob over codes."""
+
+    error: Pattern
+    """Which error codes: * is any text, ? one character."""
+    transition: Reference | None = None
+    """Id of the state to go to; without one the workflow ends well."""
+
+
+class StateCommon(Model):
+    """What every state has."""
+
+    id: Identifier
+    """The state's name in this workflow."""
+    log: Expression | None = None
+    """What goes to the instance's log, with expressions."""
+    metadata: Expression | None = None
+    """What becomes the instance's metadata, with expressions."""
+    transform: Expression | None = None
+    """The new data, with expressions; it must give an object."""
+    transition: Reference | None = None
+    """Id of the next state; without one the workflow ends."""
+    catch: Annotated[tuple[Catch, ...], Field(max_length=bounds.CATCHES)] = ()
+    """What to do on errors: the first pattern that matches decides."""
+
+
+def _synchronous(value: bool) -> bool:  # noqa: FBT001
+    if value:
+        fields.fail("asynchronous actions are not supported yet")
+    return value
+
+
+class ActionState(StateCommon):
+    """Call a function; its answer becomes `.return`."""
+
+    type: Literal["action"]
+    """What the state does."""
+    action: Action
+    """Which function is called, and how."""
+    timeout: Seconds | None = None
+    """How long each attempt may take, as an ISO 8601 duration; 15 minutes unless given."""
+    async_: Annotated[StrictBool, AfterValidator(_synchronous)] = Field(
+        default=False, alias="async"
+    )
+    """Whether to go on without waiting; not supported yet."""
+
+
+class GetterVariable(Model):
+    """One variable to read."""
+
+    absent: ClassVar = {"scope": NEEDS_SCOPE}
+
+    key: Key
+    """The variable's key; may hold expressions."""
+    scope: Scope
+    """The variable's scope: instance, workflow or namespace; may hold expressions."""
+    as_: str | None = Field(default=None, alias="as", min_length=1, max_length=bounds.NAME)
+    """What its value is called under `.var`; the key unless given."""
+
+
+class GetterState(StateCommon):
+    """Read variables; they replace `.var`."""
+
+    type: Literal["getter"]
+    """What the state does."""
+    variables: tuple[GetterVariable, ...] = Field(min_length=1, max_length=bounds.VARIABLES)
+    """The variables that are read or written."""
+
+
+class SetterVariable(Model):
+    """One variable to write; a null value deletes it."""
+
+    absent: ClassVar = {
+        "scope": NEEDS_SCOPE,
+        "value": "is missing; an empty `value:` deletes the variable",
+    }
+
+    key: Key
+    """The variable's key; may hold expressions."""
+    scope: Scope
+    """The variable's scope: instance, workflow or namespace; may hold expressions."""
+    value: Expression
+    """The value to write, with expressions; null deletes the variable."""
+    mimeType: WrappedText = expressions.Literal("application/json")
+    """The value's content type; application/json unless given."""
+
+
+class SetterState(StateCommon):
+    """Write variables, all in one commit."""
+
+    type: Literal["setter"]
+    """What the state does."""
+    variables: tuple[SetterVariable, ...] = Field(min_length=1, max_length=bounds.VARIABLES)
+    """The variables that are read or written."""
+
+
+class NoopState(StateCommon):
+    """Do nothing but log, transform and transition."""
+
+    type: Literal["noop"]
+    """What the state does."""
+
+
+class ErrorState(StateCommon):
+    """Mark the instance failed; it goes on if there is a transition."""
+
+    type: Literal["error"]
+    """What the state does."""
+    error: Annotated[str, Field(min_length=1, max_length=bounds.CODE)]
+    """The error's code."""
+    message: WrappedText
+    """The error's message: printf-like, with `args`; a plain text in the older edition, too."""
+    args: Annotated[tuple[Expression, ...], Field(max_length=bounds.WORDS)] = ()
+    """What is put into the message, with expressions."""
+
+
+class DelayState(StateCommon):
+    """Wait."""
+
+    type: Literal["delay"]
+    """What the state does."""
+    duration: Seconds
+    """How long to wait, as an ISO 8601 duration."""
+
+
+class SwitchCondition(Model):
+    """One arm of a switch: taken when its condition is truthy."""
+
+    condition: Expression
+    """An expression; false, null, 0 and what is empty are false."""
+    transform: Expression | None = None
+    """The new data, with expressions; it must give an object."""
+    transition: Reference | None = None
+    """Id of the next state; without one the workflow ends."""
+
+
+class SwitchState(StateCommon):
+    """Go on by conditions."""
+
+    type: Literal["switch"]
+    """What the state does."""
+    conditions: tuple[SwitchCondition, ...] = Field(min_length=1, max_length=bounds.CONDITIONS)
+    """The first that is true decides."""
+    defaultTransform: Expression | None = None
+    """The new data when no condition is true, with expressions."""
+    defaultTransition: Reference | None = None
+    """Id of the next state when no condition is true."""
+
+
+_States = (
+    ActionState | GetterState | SetterState | NoopState | ErrorState | DelayState | SwitchState
+)
+STATES: Mapping[str, type[_States]] = {
+    "action": ActionState,
+    "getter": GetterState,
+    "setter": SetterState,
+    "noop": NoopState,
+    "error": ErrorState,
+    "delay": DelayState,
+    "switch": SwitchState,
+}
+"""The states by their `type`."""
+
+
+def _state(value: Any, info: ValidationInfo) -> _States:
+    if isinstance(value, StateCommon):
+        return value  # type: ignore[return-value]
+    if not isinstance(value, dict):
+        fields.fail(f"must be a mapping, not {wording.kind_of(value)}")
+    kind = value.get("type")
+    if kind is None:
+        fields.fail(f"is missing; a state is one of {', '.join(STATES)}", "type")
+    if not isinstance(kind, str):
+        fields.fail(wording.not_a_string(kind), "type")
+    if kind in _LATER_STATES:
+        fields.fail(f"state type {kind!r} is not supported yet", "type")
+    if kind not in STATES:
+        hint = wording.nearest(kind, [*STATES, *_LATER_STATES])
+        fields.fail(f"unknown state type {wording.shown(kind)}", "type", hint=hint)
+    return STATES[kind].model_validate(value, context=info.context)
+
+
+State = Annotated[_States, PlainValidator(_state, json_schema_input_type=_States)]

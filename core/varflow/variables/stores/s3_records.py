@@ -1,0 +1,98 @@
+"""Records in S3: what became of a write whose answer was lost.
+
+A conditional write is one request with `If-Match` or `If-None-Match: *`, and one answer in nearly
+all cases. When the connection breaks, the answer takes too long, or the server stumbles (5xx), the
+record is read back:
+
+    found                            then
+    our bytes                        it took effect
+    what the condition asks for      it did not yet: send it again, under the same condition. At
+                                     most one of the two takes effect, for each replaces what the
+                                     condition names
+    anything else                    somebody else has written, before ours took effect or after:
+                                     `StoreUnavailable`, since "nothing was written" may be untrue
+
+Comparing bytes is enough because callers put a nonce into each record (`base`), which also keeps
+S3's ETags, MD5 sums mostly, from ever coming back: the nonce stands before whatever a stranger
+can choose, so no collision can be prepared.
+
+A `Conflict` without a lost answer before it is the server's word and costs no further request. So
+nothing between here and the server may repeat a PUT on its own: SDK retries are off.
+
+A write without a condition whose answer was lost is not sent again, since a late first one could
+undo what somebody else has written after the second. A removal is: only what nobody will write
+again is removed.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from varflow.errors import StoreUnavailable
+from varflow.variables.stores import s3_repeating
+from varflow.variables.stores.base import ABSENT, Condition, Conflict, Versioned
+from varflow.variables.stores.s3_bucket import Bucket
+from varflow.variables.stores.s3_errors import Lost, Missing
+from varflow.variables.stores.s3_repeating import Tries
+from varflow.variables.stores.threads import Stop
+
+
+def get(bucket: Bucket, path: str, stop: Stop) -> Versioned | None:
+    """Return a record, or None when the server says that there is none."""
+    try:
+        return s3_repeating.repeat(functools.partial(bucket.get, path), stop)
+    except Missing:
+        return None
+
+
+def delete(bucket: Bucket, path: str, stop: Stop) -> None:
+    """Remove an object; that it is not there is no error."""
+    s3_repeating.repeat(functools.partial(bucket.delete, path), stop)
+
+
+def put(bucket: Bucket, path: str, data: bytes, *, condition: Condition, stop: Stop) -> str:
+    """Write a record and return its ETag.
+
+    Raises:
+        Conflict: the condition did not hold, for certain.
+        StoreUnavailable: it is not known whether the write took effect, or it did not.
+    """
+    stop.check()
+    tries = Tries(stop)
+    lost: Lost | None = None
+    while True:
+        try:
+            return _put_once(bucket, path, data, condition)
+        except Conflict:
+            if lost is None:
+                raise
+            failure: StoreUnavailable = lost
+        except StoreUnavailable as error:
+            failure = error
+            lost = error if isinstance(error, Lost) else lost
+        if lost is not None:
+            found = get(bucket, path, Stop())
+            if found is not None and found.data == data:
+                return found.etag
+            if not _is_as_before(found, condition):
+                raise StoreUnavailable(
+                    f"cannot write {bucket.shown(path)}: the answer was lost and somebody else has"
+                    " written since; whether this took effect is not known"
+                ) from lost
+        tries.pause(failure)
+
+
+def _put_once(bucket: Bucket, path: str, data: bytes, condition: Condition) -> str:
+    try:
+        return bucket.put(path, data, condition)
+    except Missing as error:
+        if not isinstance(condition, str):
+            raise
+        raise Conflict from error  # AWS' answer to If-Match where nothing is
+
+
+def _is_as_before(found: Versioned | None, condition: Condition) -> bool:
+    """Return whether the record is still what the write was to replace."""
+    if condition is ABSENT:
+        return found is None
+    return found is not None and found.etag == condition

@@ -1,0 +1,111 @@
+"""Everything that an operator does, put together; each part is told what it needs and no more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
+
+from varflow.language.evaluating import Evaluator
+from varflow.logs import StoreLog
+from varflow_operator import names
+from varflow_operator.instances.blueprints import Blueprints
+from varflow_operator.instances.definitions import Definitions
+from varflow_operator.instances.ground import Ground
+from varflow_operator.instances.instances import Instances
+from varflow_operator.kinds import INSTANCE, POD, VARIABLE, WORKFLOW, Object
+from varflow_operator.observing import Subscription
+from varflow_operator.ownership import Ownership
+from varflow_operator.parts import Parts, Supplies
+from varflow_operator.pods.pods import Pods
+from varflow_operator.pods.sidecars import Sidecars
+from varflow_operator.resources.objects import Platform
+from varflow_operator.resources.pods import SidecarImage
+from varflow_operator.sweeping.sweeper import Sweeper
+from varflow_operator.variables.declaring import DeclaredVariables
+from varflow_operator.workflows.reconciling import Workflows
+from varflow_operator.workflows.revisions import Revisions
+
+
+@contextlib.asynccontextmanager
+async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
+    """Give the parts of an operator as long as the context lasts."""
+    cluster, settings = supplies.cluster, supplies.settings
+    ownership, revisions = Ownership(cluster), Revisions(cluster)
+    async with contextlib.AsyncExitStack() as stack:
+        ground = await _make_ground(stack, supplies, ownership, revisions)
+        instances = Instances(ground, namespaces=settings.watch_namespaces or (None,))
+        sweeper = Sweeper(ground, instances, namespaces=settings.watch_namespaces)
+        workflows = Workflows(
+            cluster,
+            platform=_platform(supplies),
+            token=supplies.credentials.token_of,
+            live_revisions=instances.live_revisions,
+            revisions=revisions,
+            note_functions=ground.pods.note_functions,
+            note=partial(supplies.metrics.reconciled, WORKFLOW),
+        )
+        instances.tell(deleted=sweeper.note_deleted, released=workflows.wake)
+        declared = DeclaredVariables(
+            cluster,
+            supplies.variables,
+            ownership,
+            note=partial(supplies.metrics.reconciled, VARIABLE),
+        )
+        of_workflows = (workflows, ground.definitions, _Following(declared))
+        yield Parts(
+            subscriptions=(
+                Subscription(WORKFLOW, of_workflows),
+                Subscription(VARIABLE, (declared,)),
+                Subscription(INSTANCE, (instances,)),
+                Subscription(POD, (ground.pods,), labels=_OUR_PODS),
+            ),
+            workers=(workflows, declared, instances, sweeper),
+        )
+
+
+_OUR_PODS = names.selector({names.LABEL_MANAGER: names.MANAGER})
+
+
+class _Following:
+    """Declared variables of a workflow follow it."""
+
+    def __init__(self, declared: DeclaredVariables) -> None:
+        self._declared = declared
+
+    def observe(self, event_type: str | None, obj: Object) -> None:
+        self._declared.observe_workflow(event_type, obj)
+
+
+async def _make_ground(
+    stack: contextlib.AsyncExitStack, supplies: Supplies, ownership: Ownership, revisions: Revisions
+) -> Ground:
+    epoch, store = supplies.leadership.epoch, supplies.variables.store
+    log = StoreLog(store, note_dropped=supplies.metrics.log_lines_dropped.inc)
+    stack.push_async_callback(log.close)
+    pods = Pods(supplies.cluster, namespaces=supplies.settings.watch_namespaces or (None,))
+    stack.push_async_callback(pods.close)
+    return Ground(
+        cluster=supplies.cluster,
+        variables=supplies.variables,
+        evaluator=await stack.enter_async_context(Evaluator()),
+        log=log,
+        metrics=supplies.metrics,
+        pods=pods,
+        sidecars=await stack.enter_async_context(Sidecars(epoch=epoch)),
+        ownership=ownership,
+        definitions=Definitions(),
+        blueprints=Blueprints(revisions),
+        token_of=supplies.credentials.token_of,
+        epoch=epoch,
+        pending_seconds=supplies.settings.pending_seconds,
+    )
+
+
+def _platform(supplies: Supplies) -> Platform:
+    settings = supplies.settings
+    return Platform(
+        sidecar=SidecarImage(name=settings.sidecar_image, pull_policy=settings.sidecar_pull_policy),
+        store=settings.sidecar_store,
+        credentials=supplies.credentials.store,
+    )

@@ -1,0 +1,129 @@
+"""What the engine asks for, done in a cluster: each command becomes the event that answers it.
+
+DispatchAction ─► `dispatching`: a pod, its outcome ─► ActionFinished
+GiveUp ─────────► DELETE to the pods, abandon the decision ─► ActionGivenUp
+ReadVariables, WriteVariables ─► `shells.variables`
+"""
+
+from __future__ import annotations
+
+from varflow.contract import Dispatch, Outcome
+from varflow.engine.messages import (
+    ActionFinished,
+    ActionGivenUp,
+    DispatchAction,
+    EffectFailed,
+    Event,
+    GiveUp,
+    ReadVariables,
+    WriteVariables,
+)
+from varflow.errors import InvalidInput, VarflowError
+from varflow.shells.variables import VariableEffects
+from varflow.variables.scopes import Owners
+from varflow_operator.instances.blueprints import Blueprint
+from varflow_operator.instances.crashpoints import CrashPoint
+from varflow_operator.instances.dispatching import Errands
+from varflow_operator.instances.errands import Errand
+from varflow_operator.instances.ground import Ground
+from varflow_operator.instances.waiting import Report
+
+Effect = DispatchAction | GiveUp | ReadVariables | WriteVariables
+
+
+class Effects:
+    """Carries out the commands of one instance."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        owners: Owners,
+        blueprint: Blueprint,
+        report: Report,
+    ) -> None:
+        """Take the instance's place in the store and its workflow; see `Errands` for `report`."""
+        self._ground = ground
+        self._owners = owners
+        self._blueprint = blueprint
+        self._variables = VariableEffects(
+            owners=owners, variables=ground.variables, clock=ground.clock
+        )
+        pending = blueprint.workflow.pendingTimeoutSeconds
+        self._errands = Errands(
+            ground,
+            token=ground.token_of(blueprint.workflow_uid),
+            pending_seconds=ground.pending_seconds if pending is None else pending,
+            variables=self._variables,
+            report=report,
+        )
+
+    @property
+    def is_anything_left(self) -> bool:
+        """An attempt may go on somewhere although nobody waits for it."""
+        return self._errands.is_anything_left
+
+    async def carry_out(self, command: Effect, *, is_resumed: bool) -> Event:
+        """Do what a command says and return the event that answers it.
+
+        Args:
+            command: the engine's.
+            is_resumed: a control plane before this one may have done it.
+        """
+        match command:
+            case DispatchAction():
+                return await self._dispatch(command, is_resumed=is_resumed)
+            case GiveUp():
+                return await self._give_up(command)
+            case ReadVariables():
+                return await self._variables.read(command)
+            case WriteVariables():
+                return await self._write(command)
+
+    def failure(self, request: str, error: VarflowError) -> EffectFailed:
+        """Return the event for a command that ended with an error."""
+        return self._variables.failure(request, error)
+
+    async def _dispatch(self, command: DispatchAction, *, is_resumed: bool) -> Event:
+        settings = self._blueprint.functions.get(command.function)
+        if settings is None:
+            raise InvalidInput(f"function {command.function!r} has no pods in this revision")
+        dispatch = self._make_dispatch(command)
+        errand = Errand(dispatch=dispatch, settings=settings, is_resumed=is_resumed)
+        outcome = await self._errands.run(errand)
+        self._ground.metrics.action_ended(str(outcome.status))
+        return self._finished(command, outcome)
+
+    def _finished(self, command: DispatchAction, outcome: Outcome) -> Event:
+        return ActionFinished(at=self._ground.clock(), action_id=command.action_id, outcome=outcome)
+
+    async def _give_up(self, command: GiveUp) -> Event:
+        await self._errands.give_up(
+            command.decision,
+            workflow_uid=self._blueprint.workflow_uid,
+            action_id=command.action_id,
+        )
+        self._ground.passed(CrashPoint.STOPPED)
+        outcome = await self._variables.abandon(command.decision)
+        self._ground.passed(CrashPoint.ABANDONED)
+        return ActionGivenUp(at=self._ground.clock(), action_id=command.action_id, outcome=outcome)
+
+    async def _write(self, command: WriteVariables) -> Event:
+        written = await self._variables.write(command)
+        self._ground.passed(CrashPoint.WRITTEN)
+        return written
+
+    def _make_dispatch(self, command: DispatchAction) -> Dispatch:
+        return Dispatch(
+            action_id=command.action_id,
+            function=command.function,
+            owners=self._owners,
+            decision=command.decision,
+            idempotency_key=command.idempotency_key,
+            epoch=self._ground.epoch,
+            deadline=command.deadline,
+            input=command.input,
+            iterator=command.iterator,
+            attempt=command.attempt,
+            files=command.files,
+        )

@@ -1,0 +1,106 @@
+"""What the actor of an instance takes from its object. PURE.
+
+The object's JSON is not kept: of a thousand live instances only what is still needed stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from varflow.engine.messages import Json
+from varflow_operator.kinds import WORKFLOW, Object
+from varflow_operator.names import ConditionType
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Who wrote a checkpoint, and which one it was."""
+
+    epoch: int = 0
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One WorkflowInstance."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    workflow: str
+    """Name of its Workflow."""
+    revision: str
+    """The revision that it asks for; empty for the present one."""
+    input: Json
+    is_cancelled: bool
+    """Somebody wants it to stop."""
+    created_at: float
+    owners: tuple[Mapping[str, Any], ...]
+    status: Mapping[str, Any]
+
+    @property
+    def is_over(self) -> bool:
+        """It has ended; nothing about it changes any more."""
+        return any(
+            condition.get("type") == ConditionType.COMPLETED and condition.get("status") == "True"
+            for condition in self.status.get("conditions") or ()
+        )
+
+    @property
+    def mark(self) -> Mark:
+        """Who wrote last."""
+        checkpoint = self.status.get("checkpoint") or {}
+        return Mark(int(checkpoint.get("epoch", 0)), int(checkpoint.get("seq", 0)))
+
+    @property
+    def snapshot(self) -> str:
+        """The engine's snapshot, if it is in the status."""
+        return str((self.status.get("checkpoint") or {}).get("snapshot") or "")
+
+    @property
+    def snapshot_ref(self) -> str:
+        """Name of the data object that holds the snapshot, if it is large."""
+        return str((self.status.get("checkpoint") or {}).get("snapshotRef") or "")
+
+    def is_owned_by(self, workflow_uid: str) -> bool:
+        """Tell whether Kubernetes removes it with its workflow."""
+        return any(it.get("uid") == workflow_uid for it in self.owners)
+
+    def owners_with(self, workflow_uid: str) -> list[dict[str, Any]]:
+        """Return the owner references with one to the workflow."""
+        ours = {
+            "apiVersion": WORKFLOW.api_version,
+            "kind": WORKFLOW.name,
+            "name": self.workflow,
+            "uid": workflow_uid,
+        }
+        return [*map(dict, self.owners), ours]
+
+
+def read(obj: Object) -> Record:
+    """Return the record of an object as the API server sends it."""
+    metadata, spec = obj["metadata"], obj.get("spec") or {}
+    return Record(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        resource_version=metadata["resourceVersion"],
+        workflow=spec.get("workflow") or "",
+        revision=spec.get("revision") or "",
+        input=spec.get("input"),
+        is_cancelled=spec.get("cancel") is True,
+        created_at=parse_time(metadata.get("creationTimestamp")) or 0.0,
+        owners=tuple(metadata.get("ownerReferences") or ()),
+        status=obj.get("status") or {},
+    )
+
+
+def parse_time(text: str | None) -> float | None:
+    """Return a time of the API in seconds since the epoch."""
+    return datetime.fromisoformat(text).timestamp() if text else None

@@ -1,0 +1,1 @@
+"""The pods of functions: which there are, who may use which, how many there should be."""

@@ -1,0 +1,1 @@
+"""What a workflow is made of in a cluster: Deployments, a Secret, its revisions. PURE."""

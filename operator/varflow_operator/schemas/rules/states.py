@@ -1,0 +1,68 @@
+"""Which fields a state may have, and which it cannot do without. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from varflow_operator.schemas import forms
+from varflow_operator.schemas.rules.words import Rule
+
+
+def _form_rules() -> Iterator[Rule]:
+    """Yield which fields belong to which type of state, and which it cannot do without."""
+    for field, types in forms.fields_of_types().items():
+        yield Rule(
+            kind="Workflow",
+            at="spec.states[]",
+            cel=f"!has(self.{forms.escaped(field)}) || self.type in {types}",
+            message=f"{field} is only for states of type {' and '.join(types)}",
+            field=f".{field}",
+            reason="FieldValueForbidden",
+        )
+    for kind, fields in forms.required_of_types().items():
+        yield Rule(
+            kind="Workflow",
+            at="spec.states[]",
+            cel=f"self.type != '{kind}' || "
+            f"({' && '.join(f'has(self.{forms.escaped(it)})' for it in fields)})",
+            message=f"a state of type {kind} needs {' and '.join(fields)}",
+            reason="FieldValueRequired",
+        )
+
+
+_OTHERS: Final = (
+    Rule(
+        kind="Workflow",
+        at="spec.states[]",
+        cel="self.type != 'switch' || !has(self.transition)",
+        message="a switch has no transition beside its conditions; use defaultTransition",
+        field=".transition",
+        reason="FieldValueForbidden",
+    ),
+    Rule(
+        kind="Workflow",
+        at="spec.states[]",
+        cel="!has(self.async) || !self.async",
+        message="asynchronous actions are not supported yet",
+        field=".async",
+    ),
+    Rule(
+        kind="Workflow",
+        at="spec.states[]",
+        cel="self.type != 'setter' || !has(self.variables) || "
+        "self.variables.all(v, !has(v.__as__))",
+        message="a setter's variables have no as",
+        field=".variables",
+    ),
+    Rule(
+        kind="Workflow",
+        at="spec.states[]",
+        cel="self.type != 'getter' || !has(self.variables) || "
+        "self.variables.all(v, !has(v.mimeType))",
+        message="a getter's variables have no mimeType",
+        field=".variables",
+    ),
+)
+
+STATES: Final = (*_form_rules(), *_OTHERS)

@@ -1,0 +1,1 @@
+"""Removes from the store what belongs to nobody any more."""

@@ -1,0 +1,217 @@
+"""Removes what gone namespaces, workflows and instances have left in the store.
+
+    list the store ─► who is unknown to the watches? ─► list the API server ─► remove
+                  └─► who has ended and still has variables? ─► end them
+
+It finds everything there is, whatever was missed, also what was deleted while no operator ran.
+Nothing is removed unless the API server, asked after the store was listed, does not have that UID;
+and only below this cluster's prefix. So a store that several clusters share is safe, and so is an
+owner that is created while this goes on.
+
+Decisions of a gone instance stay for `FENCE_SECONDS` after the last one was written: an attempt
+that nobody could stop finds there that it must not commit (`endings`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import orjson
+
+from varflow.engine import timeouts
+from varflow.errors import ClusterError, ObjectNotFound, StoreError, VarflowError
+from varflow.variables import paths
+from varflow.variables.scopes import Owners
+from varflow_operator.instances import records
+from varflow_operator.instances.blueprints import BlueprintKey
+from varflow_operator.instances.ground import Ground
+from varflow_operator.instances.instances import Instances, Over, Remains
+from varflow_operator.instances.records import Record
+from varflow_operator.instances.running import KEPT_SECONDS
+from varflow_operator.kinds import INSTANCE, NAMESPACE, WORKFLOW, Kind
+from varflow_operator.sweeping.censuses import Census, Holdings, Leftovers
+
+SWEEP_SECONDS: Final = 30.0
+FENCE_SECONDS: Final = timeouts.ACTION_SECONDS + KEPT_SECONDS
+"""An action's usual timeout, and an hour."""
+
+_SHARE: Final = 20
+"""A sweep that takes long is done more seldom: one part of the time in so many."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Sweeps the store."""
+
+    def __init__(
+        self, ground: Ground, instances: Instances, *, namespaces: Sequence[str] = ()
+    ) -> None:
+        """Take what is known of the cluster; `namespaces` that are served, none for all."""
+        self._ground = ground
+        self._instances = instances
+        self._namespaces = namespaces
+        self._deleted: asyncio.Queue[Remains] = asyncio.Queue()
+
+    def note_deleted(self, remains: Remains) -> None:
+        """Have the data of a deleted instance removed soon."""
+        self._deleted.put_nowait(remains)
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._remove_deleted())
+            group.create_task(self._sweep_forever())
+
+    async def sweep(self) -> None:
+        """Look at everything once.
+
+        Raises:
+            StoreError: the store could not be listed.
+            ClusterError: the cluster could not say what there is.
+        """
+        cluster = await self._ground.ownership.cluster_uid()
+        census = await self._count(cluster)
+        namespaces = await self._list_namespaces()
+        for uid, holdings in census.namespaces.items():
+            owners = Owners(cluster, uid, "", "")
+            if uid in namespaces:
+                await self._sweep_namespace(owners, namespaces[uid], holdings)
+            elif not self._namespaces:
+                _logger.info("namespace %s is gone; its data is removed", uid)
+                await _attempt(self._ground.variables.remove_namespace(owners))
+
+    async def _sweep_forever(self) -> None:
+        await self._instances.complete.wait()
+        while True:
+            began = time.monotonic()
+            try:
+                await self.sweep()
+            except VarflowError as error:
+                _logger.warning("the store was not swept: %s", error.message)
+            except Exception:
+                _logger.exception("the store was not swept")
+            await asyncio.sleep(max(SWEEP_SECONDS, _SHARE * (time.monotonic() - began)))
+
+    async def _remove_deleted(self) -> None:
+        while True:
+            remains = await self._deleted.get()
+            try:
+                await self._remove(remains)
+            except (StoreError, ClusterError) as error:
+                _logger.info("left to the next sweep: %s", error.message)
+
+    async def _remove(self, remains: Remains) -> None:
+        owner = {"metadata": {"uid": remains.workflow_uid, "namespace": remains.namespace}}
+        owners = await self._ground.ownership.of(owner, instance=remains.uid)
+        census = Census()
+        await self._note_all(census, paths.instance_prefix(owners))
+        for holdings in census.namespaces.values():
+            await self._remove_instances(owners, holdings.instances)
+
+    # What there is
+
+    async def _count(self, cluster: str) -> Census:
+        census = Census()
+        await self._note_all(census, paths.cluster_prefix(cluster))
+        return census
+
+    async def _note_all(self, census: Census, prefix: str) -> None:
+        async for listed in self._ground.variables.store.list(prefix):
+            place = paths.parse(listed.path)
+            if place is not None:
+                census.note(place, modified=listed.modified)
+
+    async def _list_namespaces(self) -> dict[str, str]:
+        """Return the names of the namespaces that are served, by UID."""
+        cluster = self._ground.cluster
+        if self._namespaces:
+            found = [await cluster.find(NAMESPACE, None, name) for name in self._namespaces]
+            there = [obj for obj in found if obj is not None]
+        else:
+            there = [obj async for obj in cluster.list(NAMESPACE)]
+        return {obj["metadata"]["uid"]: obj["metadata"]["name"] for obj in there}
+
+    async def _list(self, kind: Kind, namespace: str) -> set[str]:
+        return {obj["metadata"]["uid"] async for obj in self._ground.cluster.list(kind, namespace)}
+
+    # What is done about it
+
+    async def _sweep_namespace(self, owners: Owners, name: str, holdings: Holdings) -> None:
+        if not holdings.has_note:
+            await self._write_note(owners, name)
+        workflows = holdings.workflows - self._ground.definitions.uids()
+        if workflows:
+            for uid in workflows - await self._list(WORKFLOW, name):
+                _logger.info("workflow %s in %s is gone; its data is removed", uid, name)
+                gone = replace(owners, workflow=uid)
+                await _attempt(self._ground.variables.remove_workflow(gone))
+        unknown = {
+            uid: leftovers
+            for uid, leftovers in holdings.instances.items()
+            if not self._instances.is_known(uid)
+        }
+        if unknown:
+            there = await self._list(INSTANCE, name)
+            left = {uid: leftovers for uid, leftovers in unknown.items() if uid not in there}
+            await self._remove_instances(owners, left)
+        for uid, leftovers in holdings.instances.items():
+            over = self._instances.find_over(uid)
+            if over is not None and leftovers.is_anything_ending:
+                await _attempt(self._end(replace(owners, instance=uid), over))
+
+    async def _remove_instances(self, owners: Owners, gone: Mapping[str, Leftovers]) -> None:
+        for uid, leftovers in gone.items():
+            _logger.info("instance %s is gone; its data is removed", uid)
+            decided_at = leftovers.decided_at
+            keep_until = None if decided_at is None else decided_at + FENCE_SECONDS
+            await _attempt(
+                self._ground.variables.remove_instance(
+                    replace(owners, instance=uid), keep_until=keep_until
+                )
+            )
+
+    async def _end(self, owners: Owners, over: Over) -> None:
+        """End what an instance that is over still has, as its actor would have."""
+        found = await self._ground.cluster.find(INSTANCE, over.namespace, over.name)
+        if found is None or found["metadata"]["uid"] != owners.instance:
+            return
+        record = records.read(found)
+        await self._ground.variables.end_instance(
+            owners,
+            keep_until=await self._last_deadline(record) + KEPT_SECONDS,
+            kept_data=record.status.get("outputRef") or "",
+        )
+
+    async def _last_deadline(self, record: Record) -> float:
+        """Return when the last attempt of an instance has to end: with the instance's own time."""
+        status = record.status
+        began = records.parse_time(status.get("startTime")) or record.created_at
+        key = BlueprintKey(
+            record.namespace,
+            record.workflow,
+            status.get("workflowUID") or "",
+            status.get("revision") or "",
+        )
+        try:
+            blueprint = await self._ground.blueprints.load(key)
+        except ObjectNotFound:
+            return float("inf")  # then its decisions stay as long as its object
+        return began + timeouts.limits(blueprint.workflow.timeouts).kill
+
+    async def _write_note(self, owners: Owners, name: str) -> None:
+        note = {"namespace": name, "uid": owners.namespace, "cluster": owners.cluster}
+        await self._ground.variables.store.put(paths.owner(owners), orjson.dumps(note))
+
+
+async def _attempt(work: Awaitable[object]) -> None:
+    """Do one thing; what stands in its way does not keep the others."""
+    try:
+        await work
+    except (StoreError, ClusterError) as error:
+        _logger.warning("left to the next sweep: %s", error.message)

@@ -1,0 +1,1 @@
+"""Variable objects: values that are declared in the cluster, put into the store."""

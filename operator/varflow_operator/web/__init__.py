@@ -1,0 +1,1 @@
+"""The operator's HTTP side: what the kubelet and Prometheus ask."""

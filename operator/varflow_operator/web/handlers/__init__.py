@@ -1,0 +1,1 @@
+"""What answers requests: parse, call one function, answer."""

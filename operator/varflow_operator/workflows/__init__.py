@@ -1,0 +1,1 @@
+"""Workflow objects: read, checked, and turned into what runs them."""

@@ -1,0 +1,1 @@
+"""The operator as those meet it who call it."""

@@ -1,0 +1,138 @@
+"""`varflow` and a real operator, over a real API server: each command meets what the other writes.
+
+No pods run here, so the workflows call no functions; the store is a folder that both reach.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from tests.support import operating, operators, runs
+from tests.support.cluster.control_plane import ApiServer
+from tests.support.cluster.kubectl import Kubectl
+from tests.support.operators import OperatorProcess
+from tests.support.runs import Caller, Ended
+
+COUNTER = [
+    {
+        "id": "read",
+        "type": "getter",
+        "log": "reading x",
+        "variables": [{"key": "x", "scope": "workflow"}],
+        "transform": "jq({x: (.var.x + 1)})",
+        "transition": "write",
+    },
+    {
+        "id": "write",
+        "type": "setter",
+        "variables": [{"key": "x", "scope": "workflow", "value": "jq(.x)"}],
+    },
+]
+WAITING = [{"id": "wait", "type": "delay", "duration": "PT1H"}]
+
+
+@pytest_asyncio.fixture
+async def caller(
+    api_server: ApiServer, kubectl: Kubectl, namespace: str, tmp_path: Path
+) -> AsyncIterator[Caller]:
+    """Somebody who is logged in, in a namespace that an operator serves."""
+    environ = operators.settings(namespace, api_server.kubeconfig, tmp_path / "of-cluster")
+    operator = await OperatorProcess.start(environ)
+    try:
+        await operator.until_ready("leading")
+        url = environ["VARFLOW_STORE"]
+        here = kubectl.in_namespace(namespace)
+        await asyncio.to_thread(here.apply, operating.settings(url, secret=""))
+        kubeconfig = operating.in_namespace(api_server.kubeconfig, namespace, tmp_path)
+        access = {"KUBECONFIG": str(kubeconfig), "VARFLOW_SYSTEM_NAMESPACE": namespace}
+        yield Caller(tmp_path, access)
+    finally:
+        await operator.kill()
+
+
+async def call(caller: Caller, *arguments: str) -> Ended:
+    return await asyncio.to_thread(caller.call, *arguments)
+
+
+async def test_runs_count_on_and_what_they_left_is_seen(caller: Caller) -> None:
+    flow = str(runs.write_workflow(caller.folder, *COUNTER))
+
+    first = await call(caller, "run", "-k", flow, "--json")
+    second = await call(caller, "run", "-k", flow, "--json")
+
+    name = second.answer["instance"]
+    assert first.exit_code == second.exit_code == 0, second.log
+    assert [ended.answer["output"] for ended in (first, second)] == [{"x": 1}, {"x": 2}]
+    assert "→ read\n" in second.log
+    assert "→ write\n" in second.log
+    assert "read     │ reading x\n" in second.log
+    assert (await call(caller, "var", "get", "-k", "--workflow", "flow", "x")).stdout == b"2"
+    listed = json.loads((await call(caller, "instances", "ls", "--json")).stdout)
+    assert {entry["phase"] for entry in listed} == {"Complete"}
+    shown = (await call(caller, "instances", "get", name, "--json")).answer
+    assert [step["state"] for step in shown["steps"]] == ["read", "write"]
+    assert shown["output"] == {"x": 2}
+    logged = (await call(caller, "instances", "logs", name)).stdout.decode()
+    assert "read     │ reading x\n" in logged
+
+
+async def test_a_variable_that_was_set_from_outside_is_read_by_the_next_run(
+    caller: Caller,
+) -> None:
+    flow = str(runs.write_workflow(caller.folder, *COUNTER))
+    await call(caller, "run", "-k", flow, "--json")
+
+    written = await call(caller, "var", "set", "-k", "--workflow", "flow", "x", "--value", "41")
+    ended = await call(caller, "run", "-k", "--workflow", "flow", "--json")
+
+    assert written.exit_code == 0
+    assert ended.answer["output"] == {"x": 42}
+
+
+async def test_a_large_output_is_told_whole(caller: Caller) -> None:
+    state = {"id": "a", "type": "noop", "transform": "jq({text: (.n * .text)})"}
+    flow = str(runs.write_workflow(caller.folder, state))
+
+    ended = await call(caller, "run", "-k", flow, "--json", "--input", '{"n": 50000, "text": "ab"}')
+
+    assert ended.answer["output"] == {"text": "ab" * 50_000}
+
+
+async def test_ctrl_c_ends_the_instance(caller: Caller) -> None:
+    flow = runs.write_workflow(caller.folder, *WAITING)
+    running = caller.start("run", "-k", str(flow), "--json")
+    await asyncio.to_thread(running.wait_for, "→ wait")
+
+    running.process.send_signal(signal.SIGINT)
+    ended = await asyncio.to_thread(running.end)
+
+    assert ended.exit_code == 1
+    assert ended.answer["status"] == "cancelled"
+    assert ended.answer["error"] == {
+        "code": "direktiv.cancels.api",
+        "message": "cancelled by SIGINT",
+    }
+
+
+async def test_cancelling_ends_the_instance_for_whoever_runs_and_watches_it(
+    caller: Caller,
+) -> None:
+    flow = runs.write_workflow(caller.folder, *WAITING)
+    running = caller.start("run", "-k", str(flow), "--json")
+    name = (await asyncio.to_thread(running.wait_for, "instance ")).rpartition("/")[2]
+    watching = caller.start("instances", "watch", name)
+
+    cancelled = await call(caller, "instances", "cancel", name, "--wait")
+
+    assert cancelled.exit_code == 0
+    assert cancelled.log.endswith(f"{name} has ended: Cancelled\n")
+    assert (await asyncio.to_thread(running.end)).answer["status"] == "cancelled"
+    watched = await asyncio.to_thread(watching.end)
+    assert watched.exit_code == 1
+    assert "✘ cancelled: direktiv.cancels.api" in watched.stdout.decode()

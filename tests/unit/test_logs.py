@@ -1,0 +1,63 @@
+"""The instance's log: what is written is read back, in order of time."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from tests.support.stores import chunks_of
+from tests.support.variables import OWNERS
+from varflow import logs
+from varflow.errors import CorruptObject
+from varflow.logs import FUNCTION, Level, LogLine, StoreLog
+from varflow.variables import paths
+from varflow.variables.stores.memory import MemoryStore
+
+
+async def read(store: MemoryStore, *, after: str = "") -> list[LogLine]:
+    return [line async for line in logs.read_log(store, OWNERS, after=after)]
+
+
+async def write_chunk(store: MemoryStore, at: int, *lines: tuple[int, str]) -> None:
+    """Write a chunk of a second, with lines of other ones."""
+    texts = (
+        {"at": f"2026-01-01T00:00:{second:02}.5+00:00", "level": "info", "text": text}
+        for second, text in lines
+    )
+    base = 1_767_225_600  # 2026-01-01
+    path = paths.log_chunk(OWNERS, f"{(base + at) * 10**9:020d}-aa")
+    await store.write_body(path, chunks_of(*(orjson.dumps(it) + b"\n" for it in texts)))
+
+
+async def test_lines_are_read_back() -> None:
+    store = MemoryStore()
+    log = StoreLog(store, note_dropped=lambda: None)
+    log.write(OWNERS, "two\nlines", source="a")
+    log.write(OWNERS, "said", source=FUNCTION, level=Level.ERROR)
+    await log.flush(OWNERS)
+
+    found = await read(store)
+
+    assert [(line.text, line.source, line.level) for line in found] == [
+        ("two\nlines", "a", Level.INFO),
+        ("said", "function", Level.ERROR),
+    ]
+    assert await read(store, after=found[-1].chunk) == []
+
+
+async def test_lines_of_several_writers_come_in_order_of_time() -> None:
+    store = MemoryStore()
+    await write_chunk(store, 3, (1, "a"), (2, "c"))
+    await write_chunk(store, 4, (1, "b"), (3, "d"))
+    await write_chunk(store, 20, (19, "e"))
+
+    assert [line.text for line in await read(store)] == ["a", "b", "c", "d", "e"]
+
+
+async def test_a_chunk_that_is_none_is_told() -> None:
+    store = MemoryStore()
+    path = paths.log_chunk(OWNERS, "00000000000000000001-aa")
+    await store.write_body(path, chunks_of(b"{}\n"))
+
+    with pytest.raises(CorruptObject, match="is no chunk of a log"):
+        await read(store)
