@@ -82,12 +82,30 @@ def choose_writer(stream: TextIO, environ: Mapping[str, str]) -> Writer:
 class Progress:
     """Shows one run."""
 
-    def __init__(self, writer: Writer, *, mask: Callable[[str], str] = str) -> None:
-        """Write to `writer` what is left of each text after `mask` has hidden secrets."""
+    def __init__(
+        self,
+        writer: Writer,
+        *,
+        mask: Callable[[str], str] = str,
+        place: str = "",
+        started: float | None = None,
+    ) -> None:
+        """Write to `writer` what is left of each text after `mask` has hidden secrets.
+
+        Args:
+            place: where states and log lines are from, if they are not the run's own.
+            started: when the run began, by the monotonic clock; now unless given.
+        """
         self._writer = writer
         self._mask = mask
-        self._started = time.monotonic()
+        self._place = place
+        self._started = time.monotonic() if started is None else started
         self._colours: dict[str, str] = {}
+
+    def inside(self, name: str) -> Progress:
+        """Return what shows an instance below this one: its lines begin with `name`."""
+        place = f"{self._place}{name}/"
+        return Progress(self._writer, mask=self._mask, place=place, started=self._started)
 
     def note(self, text: str) -> None:
         """Say something about the run itself."""
@@ -100,11 +118,13 @@ class Progress:
     def enter(self, state: str) -> None:
         """Say that a state was entered."""
         at = f"{time.monotonic() - self._started:{WIDTH}.3f}"
-        self._writer.write((f"{at} → ", "dim"), (self._shown(state), "bold"))
+        self._writer.write((f"{at} → ", "dim"), (self._shown(self._place + state), "bold"))
 
     def log(self, text: str, *, level: str = "info", source: str = "") -> None:
         """Show a line of the instance's log; `source` is its state."""
-        self._lines(source or "log", text, prefix_style="dim", style=_LEVELS.get(level, ""))
+        self._lines(
+            self._place + (source or "log"), text, prefix_style="dim", style=_LEVELS.get(level, "")
+        )
 
     def show_output(self, function: str, line: str) -> None:
         """Show a line that a function printed."""

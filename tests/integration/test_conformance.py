@@ -21,7 +21,7 @@ SUPPORTED = [case for case in CASES if conformance.is_supported(case)]
 GROUPS = conformance.groups(
     [case for case in SUPPORTED if case["id"] not in conformance.DECIDED_OTHERWISE]
 )
-RAN_BEFORE = 42
+RAN_BEFORE = 55
 """Cases that the last release ran; raise it with every state that is added."""
 
 
@@ -35,7 +35,7 @@ def test_every_case_that_is_left_out_is_one_of_the_supported_ones() -> None:
 
 @pytest.mark.parametrize("cases", GROUPS.values(), ids=GROUPS.keys())
 def test_the_cases_of_a_group_end_as_expected(cases: list[dict[str, Any]], tmp_path: Path) -> None:
-    session = conformance.Session(tmp_path / "store")
+    session = conformance.Session(tmp_path)
     for case in cases:
         conformance.check(case, session.run(case))
         conformance.check_variables(case, session)

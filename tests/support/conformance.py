@@ -18,9 +18,8 @@ from typing import Any
 
 FOLDER = Path(__file__).parents[3] / "shared" / "conformance"
 
-SUPPORTED_STATES = {"action", "getter", "setter", "noop", "error", "delay", "switch"}
+UNSUPPORTED_STATES = {"consumeEvent", "eventsAnd", "eventsXor", "generateEvent"}
 UNSUPPORTED_FEATURES = {
-    "fn:subflow",
     "expr:js",
     "start:event",
     "start:eventsAnd",
@@ -34,14 +33,18 @@ DECIDED_OTHERWISE = {
 }
 """Cases that a sentence of a seed or of design.md decides otherwise, with that sentence."""
 
+NOT_FOUND = 3
+"""Exit code of `varflow var get` for a variable that does not exist."""
+
 STAND_INS = {
     "gcr.io/direktiv/functions/bash:1.0": "bash",
-    "direktiv/bash:dev": "bash",
+    "direktiv/bash:dev": "bash-text",
     "/bash.yaml": "bash",
     "gcr.io/direktiv/functions/echo:1.0": "echo",
     "direktiv/echo:dev": "echo",
     "direktiv/hello-world:dev": "hello-world",
     "direktiv/request:v4": "request",
+    "gcr.io/direktiv/functions/http-request:1.0": "http-request",
     "jkizo/persistent-counter:v1": "counter",
     "alpine": "direktiv-cmd",
     "ubuntu:24.04": "direktiv-cmd",
@@ -72,10 +75,8 @@ def load_cases() -> list[dict[str, Any]]:
 def is_supported(case: dict[str, Any]) -> bool:
     """Tell by its feature tags whether this version should run the case."""
     features = set(case["features"])
-    states = {name.removeprefix("state:") for name in features if name.startswith("state:")}
-    return (
-        case["kind"] == "run" and states <= SUPPORTED_STATES and not features & UNSUPPORTED_FEATURES
-    )
+    unsupported = UNSUPPORTED_FEATURES | {f"state:{kind}" for kind in UNSUPPORTED_STATES}
+    return case["kind"] == "run" and not features & unsupported
 
 
 def groups(cases: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -89,13 +90,15 @@ def groups(cases: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 class Session:
     """One fresh store, in which the cases of one group run."""
 
-    def __init__(self, store: Path) -> None:
-        self._store = f"file://{store}"
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._store = f"file://{folder / 'store'}"
 
     def run(self, case: dict[str, Any]) -> Result:
         """Run the case's workflow and return what came out."""
-        path = FOLDER / case["workflow_file"]
-        command = [*_varflow("run"), str(path), *self._options(), "--json", "--input", "-"]
+        command = [*_varflow("run"), *self._files(case), *self._options(), "--json", "--input", "-"]
+        for name, value in (case.get("secrets_before") or {}).items():
+            command += ["--secret", f"{name}={base64.b64decode(value).decode()}"]
         for image, kind in STAND_INS.items():
             command += ["--function", f"{image}={sys.executable} {_stand_in()} {kind}"]
         done = subprocess.run(
@@ -114,8 +117,22 @@ class Session:
         owner = ["--workflow", workflow] if workflow else []
         command = [*_varflow("var"), "get", key, "--scope", scope, *owner, *self._options()]
         done = subprocess.run(command, capture_output=True, timeout=60, check=False)
-        assert done.returncode in {0, 1}, done.stderr.decode()
+        assert done.returncode in {0, NOT_FOUND}, done.stderr.decode()
         return done.stdout if done.returncode == 0 else None
+
+    def _files(self, case: dict[str, Any]) -> list[str]:
+        """Return the case's workflow and those that it calls, each in a file of its own name."""
+        files = {case["workflow_path"]: case["workflow_file"]}
+        for other in case.get("aux_files") or ():
+            if other["type"] == "workflow":
+                files[other["path"]] = other["file"]
+        return [str(self._copy(case, Path(path), file)) for path, file in files.items()]
+
+    def _copy(self, case: dict[str, Any], path: Path, file: str) -> Path:
+        target: Path = self._folder / str(case["id"]) / f"{path.stem}.yaml"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((FOLDER / file).read_bytes())
+        return target
 
     def _options(self) -> list[str]:
         return ["--store", self._store, "--namespace", "conformance"]

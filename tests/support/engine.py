@@ -22,6 +22,8 @@ from varflow.engine.messages import (
     ActionGivenUp,
     Cancelled,
     Command,
+    DataLoaded,
+    DataStored,
     DispatchAction,
     EffectFailed,
     EnterState,
@@ -29,10 +31,15 @@ from varflow.engine.messages import (
     Event,
     Finish,
     GiveUp,
+    InstanceStatus,
+    LoadData,
     Log,
     ReadVariables,
     SetTimer,
     Started,
+    StartSubflow,
+    StoreData,
+    SubflowFinished,
     TimerFired,
     VariablesRead,
     VariablesWritten,
@@ -49,6 +56,7 @@ C = TypeVar("C", bound=Command)
 
 INSTANCE = "11111111-2222-3333-4444-555555555555"
 FUNCTION: dict[str, Json] = {"id": "fn", "type": "container", "image": "example.org/fn:1"}
+SUBFLOW: dict[str, Json] = {"id": "sub", "type": "subflow", "workflow": "child"}
 
 
 def make_workflow(*states: dict[str, Json], **given: Json) -> Workflow:
@@ -59,7 +67,12 @@ def make_workflow(*states: dict[str, Json], **given: Json) -> Workflow:
         else {name: value for name, value in state.items() if value != END}
         for state, after in itertools.pairwise(states)
     ]
-    fields = {"name": "test", "functions": [FUNCTION], "states": [*linked, states[-1]], **given}
+    fields = {
+        "name": "test",
+        "functions": [FUNCTION, SUBFLOW],
+        "states": [*linked, states[-1]],
+        **given,
+    }
     return Workflow.model_validate(fields)
 
 
@@ -155,8 +168,8 @@ class Driver:
 
     # Events
 
-    def start(self, input: Json = None) -> Driver:
-        return self.send(Started(at=self.at, input={} if input is None else input))
+    def start(self, input: Json = None, *, depth: int = 0) -> Driver:
+        return self.send(Started(at=self.at, input={} if input is None else input, depth=depth))
 
     def finish_action(
         self,
@@ -166,15 +179,41 @@ class Driver:
         code: str = "",
         message: str = "",
         warnings: tuple[str, ...] = (),
+        branch: int | None = None,
     ) -> Driver:
+        """Answer the last dispatch, or the last one of a branch."""
         outcome = Outcome(
             status=status, output=output, code=code, message=message, warnings=warnings
         )
-        action = self.last(DispatchAction).action_id
+        sent = [it for it in self.find(DispatchAction) if branch in {None, it.iterator}]
+        action = sent[-1].action_id
         return self.send(ActionFinished(at=self.at, action_id=action, outcome=outcome))
 
-    def fail_action(self, code: str = "oops", message: str = "broken") -> Driver:
-        return self.finish_action(status=OutcomeStatus.FAILED, code=code, message=message)
+    def fail_action(
+        self, code: str = "oops", message: str = "broken", *, branch: int | None = None
+    ) -> Driver:
+        return self.finish_action(
+            status=OutcomeStatus.FAILED, code=code, message=message, branch=branch
+        )
+
+    def finish_child(
+        self,
+        output: Json = None,
+        *,
+        status: InstanceStatus = InstanceStatus.COMPLETE,
+        code: str = "",
+        message: str = "",
+    ) -> Driver:
+        """Let the child that was started last end."""
+        event = SubflowFinished(
+            at=self.at,
+            action_id=self.last(StartSubflow).action_id,
+            status=status,
+            output=output,
+            code=code,
+            message=message,
+        )
+        return self.send(event)
 
     def confirm(self, outcome: Outcome | None = None) -> Driver:
         """Answer `GiveUp`: it had not committed, or it had with this outcome."""
@@ -187,6 +226,18 @@ class Driver:
 
     def written(self) -> Driver:
         return self.send(VariablesWritten(at=self.at, request=self.last(WriteVariables).request))
+
+    def store(self, data: dict[str, Json]) -> Driver:
+        """Answer the last `StoreData`, by putting its value into `data`."""
+        command = self.last(StoreData)
+        data[command.name] = command.value
+        return self.send(DataStored(at=self.at, request=command.request))
+
+    def load(self, data: dict[str, Json]) -> Driver:
+        """Answer the last `LoadData`."""
+        command = self.last(LoadData)
+        values = tuple(data[name] for name in command.names)
+        return self.send(DataLoaded(at=self.at, request=command.request, values=values))
 
     def lose(self, id: str, *, code: str = "lost", is_catchable: bool = True) -> Driver:
         event = EffectFailed(

@@ -93,7 +93,7 @@ class Caller:
             **kept,
             "VARFLOW_STORE": self.store,
             "TMPDIR": str(temp),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH")))),
             **self.environ,
             **own,
         }

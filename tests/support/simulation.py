@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from tests.support.engine import Driver, make_action, make_workflow
+from tests.support.engine import Driver, make_workflow
 from varflow.contract import Outcome, OutcomeStatus
 from varflow.engine import identities
 from varflow.engine.messages import (
@@ -25,17 +25,25 @@ from varflow.engine.messages import (
     ActionGivenUp,
     Cancelled,
     Command,
+    DataLoaded,
+    DataStored,
     DispatchAction,
     EffectFailed,
     EnterState,
     Event,
     Finish,
     GiveUp,
+    InstanceStatus,
+    LoadData,
     Log,
     ReadVariables,
     SetTimer,
     Started,
+    StartSubflow,
+    StopSubflow,
     StopTimer,
+    StoreData,
+    SubflowFinished,
     TimerFired,
     VariablesRead,
     VariablesWritten,
@@ -44,7 +52,16 @@ from varflow.engine.messages import (
 from varflow.language.workflow import Workflow
 
 Json = Any
-Request = DispatchAction | GiveUp | ReadVariables | WriteVariables
+Request = (
+    DispatchAction
+    | StartSubflow
+    | StopSubflow
+    | GiveUp
+    | ReadVariables
+    | WriteVariables
+    | StoreData
+    | LoadData
+)
 
 KILL_SECONDS = 120.0
 CODES = ["oops", "other", "direktiv.cancels.timeout.soft", ""]
@@ -60,10 +77,8 @@ def make_random_workflow(random: Random) -> Workflow:
 
 def _make_state(random: Random, name: str, later: list[str]) -> dict[str, Json]:
     # Only states that let time pass may go back to themselves: the others would never wait.
-    kind = random.choice(
-        ["action", "action", "getter", "setter", "delay", "noop", "error", "switch"]
-    )
-    waits = kind in {"action", "getter", "setter", "delay"}
+    kind = random.choice(["action", *_SHAPES])
+    waits = kind in _WAITING
     targets = later if waits else later[1:]
     state = {"id": name, "type": kind, **_SHAPES[kind](random)}
     if kind != "switch":
@@ -81,14 +96,28 @@ def _mostly(random: Random, usual: list[Json], odd: Json) -> Json:
 
 
 def _shape_action(random: Random) -> dict[str, Json]:
-    given: dict[str, Json] = {"timeout": f"PT{random.randint(1, 60)}S"}
+    timeout = f"PT{random.randint(1, 60)}S"
+    is_async = random.random() < 0.1
+    return {"timeout": timeout, "action": _make_action(random), "async": is_async}
+
+
+def _shape_parallel(random: Random) -> dict[str, Json]:
+    actions = [_make_action(random) for _ in range(random.randint(1, 4))]
+    return {"actions": actions, "mode": random.choice(["and", "or"]), "timeout": "PT30S"}
+
+
+def _shape_foreach(random: Random) -> dict[str, Json]:
+    array = _mostly(random, [f"jq([range({random.randint(0, 6)})])"], "jq({})")
+    return {"array": array, "action": _make_action(random), "timeout": "PT30S"}
+
+
+def _make_action(random: Random) -> dict[str, Json]:
+    given: dict[str, Json] = {}
     if random.random() < 0.5:
         codes = [random.choice(["*", "*", "oops", "direktiv.*"])]
         given["retries"] = {"max_attempts": random.randint(1, 3), "codes": codes, "delay": "PT3S"}
-    action = make_action(
-        input=_mostly(random, ["jq(.)", {"s": "jq($steps)"}], "jq(.none)"), **given
-    )
-    return {key: value for key, value in action.items() if key not in {"id", "type"}}
+    input = _mostly(random, ["jq(.)", {"s": "jq($steps)"}], "jq({}.none)")
+    return {"function": random.choice(["fn", "fn", "sub"]), "input": input, **given}
 
 
 def _shape_variables(random: Random, **given: Json) -> dict[str, Json]:
@@ -98,6 +127,8 @@ def _shape_variables(random: Random, **given: Json) -> dict[str, Json]:
 
 _SHAPES: dict[str, Callable[[Random], dict[str, Json]]] = {
     "action": _shape_action,
+    "parallel": _shape_parallel,
+    "foreach": _shape_foreach,
     "getter": _shape_variables,
     "setter": lambda random: _shape_variables(random, value=random.choice([1, None, "jq(.)"])),
     "delay": lambda random: {"duration": f"PT{random.randint(0, 200)}S"},
@@ -107,6 +138,10 @@ _SHAPES: dict[str, Callable[[Random], dict[str, Json]]] = {
         "conditions": [{"condition": _mostly(random, ["jq(true)"], "jq(.none)")}]
     },
 }
+
+
+_WAITING = {"action", "parallel", "getter", "setter", "delay"}
+"""States that let time pass; a `foreach` may have an empty array."""
 
 
 @dataclass
@@ -125,6 +160,10 @@ class Simulation:
     commits: list[str] = field(default_factory=list)
     unconfirmed: set[str] = field(default_factory=set)
     """Decisions whose giving up took too long; the one case in which the engine goes on."""
+    children: dict[str, bool] = field(default_factory=dict)
+    """Child instances by action id, and whether they run."""
+    data: dict[str, Json] = field(default_factory=dict)
+    """What was put aside."""
     restarts: int = 0
 
     def __post_init__(self) -> None:
@@ -182,8 +221,6 @@ class Simulation:
     def _carry_out(self, commands: list[Command]) -> None:
         for command in commands:
             match command:
-                case DispatchAction() | WriteVariables() | ReadVariables() | GiveUp():
-                    self._take_request(command)
                 case SetTimer():
                     self.timers[command.timer] = command.at
                 case StopTimer():
@@ -192,13 +229,22 @@ class Simulation:
                     self._check_nothing_is_left_behind()
                 case Log():
                     pass
+                case _:
+                    self._take_request(command)
 
     def _take_request(self, command: Request) -> None:
         match command:
             case DispatchAction(action_id=id) | WriteVariables(request=id):
                 self.requests[id] = command
-                self.attempts.setdefault(id, command)
-            case ReadVariables(request=id):
+                if not getattr(command, "is_detached", False):
+                    self.attempts.setdefault(id, command)
+            case StartSubflow(action_id=id):
+                self.requests[id] = command
+                if not command.is_detached:
+                    self.children.setdefault(id, True)
+            case StopSubflow(action_id=id):
+                self.requests[f"stop {id}"] = command
+            case ReadVariables(request=id) | StoreData(request=id) | LoadData(request=id):
                 self.requests[id] = command
             case GiveUp(action_id=id):
                 self.requests[f"give-up {id}"] = command
@@ -210,6 +256,7 @@ class Simulation:
             is_past = int(attempt.decision.split(".")[0]) < entered or self.driver.is_over
             is_free = attempt.decision not in self.decisions
             assert not (is_past and is_free and attempt.decision not in self.unconfirmed)
+        assert self.unconfirmed or not any(self.children.values())
 
     # Answers
 
@@ -218,12 +265,29 @@ class Simulation:
         match request:
             case DispatchAction():
                 self._answer_dispatch(request)
+            case StartSubflow():
+                self._answer_start(request)
+            case StopSubflow():
+                self._end_child(request.action_id, InstanceStatus.CANCELLED)
             case WriteVariables():
                 self._answer_write(request)
             case ReadVariables():
                 self._answer_read(request)
             case GiveUp():
                 self._answer_give_up(request)
+            case StoreData() | LoadData():
+                self._answer_data(request)
+
+    def _answer_data(self, request: StoreData | LoadData) -> None:
+        at, id = self.driver.at, request.request
+        if self.random.random() < 0.1:
+            self._feed(self._failure(id))
+        elif isinstance(request, StoreData):
+            assert self.data.setdefault(request.name, request.value) == request.value
+            self._feed(DataStored(at=at, request=id))
+        else:
+            values = tuple(self.data[name] for name in request.names)
+            self._feed(DataLoaded(at=at, request=id, values=values))
 
     def _answer_dispatch(self, request: DispatchAction) -> None:
         id = request.action_id
@@ -231,12 +295,26 @@ class Simulation:
         is_lost = self.random.random() < 0.2
         if status is OutcomeStatus.COMPLETE and self.random.random() < 0.7:
             status = self._commit(id, request)
-        outcome = Outcome(status=status, output=1, code=self.random.choice(CODES), message="m")
+        output = self.random.choice([1, "long" * 3000])
+        outcome = Outcome(status=status, output=output, code=self.random.choice(CODES), message="m")
         if not is_lost:
             self.attempts.pop(id, None)  # ended, and everybody knows how
             self._feed(ActionFinished(at=self.driver.at, action_id=id, outcome=outcome))
         elif self.random.random() < 0.5:
             self._feed(self._failure(id))
+
+    def _answer_start(self, request: StartSubflow) -> None:
+        if self.random.random() < 0.2:
+            self._feed(self._failure(request.action_id))
+        else:
+            self._end_child(request.action_id, self.random.choice(list(InstanceStatus)))
+
+    def _end_child(self, id: str, status: InstanceStatus) -> None:
+        self.children[id] = False
+        event = SubflowFinished(
+            at=self.driver.at, action_id=id, status=status, output=1, code="oops"
+        )
+        self._feed(event)
 
     def _answer_read(self, request: ReadVariables) -> None:
         choices: list[Json] = [None, 1, {"a": []}]

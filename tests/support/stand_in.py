@@ -57,6 +57,12 @@ def bash(request: Any, folder: str) -> Answer:
     return {"bash": [{"result": as_json(text), "success": True} for text in outputs]}
 
 
+def bash_text(request: Any, folder: str) -> Answer:
+    """Run each command, as the function's documents show it: the output stays text."""
+    outputs = [run_command(command, folder=folder) for command in request["commands"]]
+    return {"bash": [{"result": text.rstrip("\n"), "success": True} for text in outputs]}
+
+
 def direktiv_cmd(request: Any, folder: str) -> Answer:
     """Run each command; the output stays text."""
     commands = request["data"]["commands"]
@@ -78,6 +84,11 @@ def request(_request: Any, _folder: str) -> Answer:
     raise FunctionFailed("com.send-request.error", "no request can be sent from here")
 
 
+def http_request(_request: Any, _folder: str) -> Answer:
+    """Say that a request was answered; none is sent."""
+    return [{"code": 200, "status": "200 OK", "success": True}]
+
+
 def counter(request: Any, _folder: str) -> Answer:
     """Fail until it was called `min` times for this uuid."""
     _calls[request["uuid"]] += 1
@@ -88,10 +99,12 @@ def counter(request: Any, _folder: str) -> Answer:
 
 KINDS: dict[str, Callable[[Any, str], Answer]] = {
     "bash": bash,
+    "bash-text": bash_text,
     "direktiv-cmd": direktiv_cmd,
     "echo": echo,
     "hello-world": hello_world,
     "request": request,
+    "http-request": http_request,
     "counter": counter,
 }
 

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from varflow.language.workflow import ActionState, ContainerFunction, Workflow
+from varflow.language.states import calls_of
+from varflow.language.workflow import ContainerFunction, Workflow
 from varflow_cli.failures import Mistake
 
 PORT = "PORT"
@@ -28,7 +29,7 @@ class Launch:
     """How one function is started."""
 
     function: str
-    """The function's id."""
+    """The function's id; in a subflow that of the workflow before it, see `name_of`."""
     words: tuple[str, ...]
     """The command, as exec takes it."""
     folder: Path
@@ -77,6 +78,16 @@ def find_unused(commands: Iterable[str], workflows: Iterable[Workflow]) -> list[
     ]
 
 
+def name_of(function: str, *, family: str) -> str:
+    """Return what a function is called in a run, where several workflows may have the same ids.
+
+    Args:
+        function: its id.
+        family: the name of the subflow that it is from; "" for the workflow that was asked for.
+    """
+    return f"{family}/{function}" if family else function
+
+
 def plan(
     workflow: Workflow,
     *,
@@ -84,6 +95,7 @@ def plan(
     commands: Mapping[str, tuple[str, ...]],
     working_folder: Path,
     environ: Mapping[str, str],
+    family: str = "",
 ) -> tuple[Launch, ...]:
     """Return the launches of all functions that the workflow's states call.
 
@@ -93,6 +105,7 @@ def plan(
         commands: what the caller gave with `--function`.
         working_folder: the caller's.
         environ: the caller's; a `PORT` in it is the port of a single function.
+        family: as `name_of` takes it.
 
     Raises:
         Mistake: a function has no command, or `PORT` is no port.
@@ -102,6 +115,9 @@ def plan(
         _launch(function, folder=folder, commands=commands, working_folder=working_folder)
         for function in functions
         if isinstance(function, ContainerFunction)
+    )
+    launches = tuple(
+        replace(launch, function=name_of(launch.function, family=family)) for launch in launches
     )
     if PORT in environ and len(launches) == 1 and launches[0].port is None:
         return (replace(launches[0], port=parse_port(PORT, environ[PORT])),)
@@ -120,7 +136,7 @@ def parse_port(name: str, text: str) -> int:
 
 
 def _called(workflow: Workflow) -> set[str]:
-    return {state.action.function for state in workflow.states if isinstance(state, ActionState)}
+    return {action.function for state in workflow.states for action in calls_of(state)}
 
 
 def _launch(

@@ -1,6 +1,6 @@
 """From a command line to all that a run needs, or to what is wrong with it; nothing starts here.
 
-files ──load──► the first workflow ──► its functions' launches
+files ──load──► the first workflow, its subflows ──► their functions' launches
 └► declared variables      input, secrets, owners
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from varflow.contract import SidecarSettings
 from varflow.engine.messages import Json
+from varflow.language import subflows
 from varflow.language.workflow import Workflow
 from varflow.variables.scopes import Owners
 from varflow_cli import givens, storing
@@ -45,6 +46,8 @@ class Plan:
     """A run that can start."""
 
     workflow: Workflow
+    workflows: Mapping[str, Workflow]
+    """It, and its subflows, by name."""
     declared: Sequence[Declared]
     launches: Sequence[Launch]
     owners: Owners
@@ -67,6 +70,7 @@ def make_plan(request: Request) -> Plan:
     """
     found = givens.load(request.files, expressions=request.expressions)
     definitions, workflow = found.definitions, found.workflow
+    workflows = subflows.reachable(definitions, workflow)
     commands = launching.parse_commands(request.functions)
     given = givens.read_input(request.input)
     owners = storing.make_owners(
@@ -76,17 +80,23 @@ def make_plan(request: Request) -> Plan:
     )
     return Plan(
         workflow=workflow,
+        workflows=workflows,
         declared=[
             declaring.resolve(variable, owners=owners, namespace=request.namespace)
             for variable in definitions.variables
         ],
-        launches=launching.plan(
-            workflow,
-            folder=request.folder / Path(definitions.origins[workflow.name].file).parent,
-            commands=commands,
-            working_folder=request.folder,
-            environ=request.environ,
-        ),
+        launches=[
+            launch
+            for one in workflows.values()
+            for launch in launching.plan(
+                one,
+                folder=request.folder / Path(definitions.origins[one.name].file).parent,
+                commands=commands,
+                working_folder=request.folder,
+                environ=request.environ,
+                family="" if one is workflow else one.name,
+            )
+        ],
         owners=owners,
         input=given.value,
         warnings=[

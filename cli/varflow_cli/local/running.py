@@ -3,9 +3,9 @@
     folder, warden ► variables ► sidecar ► /var served ► functions ► evaluator ► the shell
 
 In this order, and back again whatever happens; functions start in parallel with the first steps.
-When the instance has ended, actions that were given up have a moment to end on `DELETE` before
-their functions are stopped; then the instance's own variables end, and what commits still had to
-tidy up is waited for.
+When the instance and all that it has begun have ended, actions that were given up have a moment to
+end on `DELETE` before their functions are stopped; then the instances' own variables end, and what
+commits still had to tidy up is waited for.
 """
 
 from __future__ import annotations
@@ -19,19 +19,15 @@ from typing import Final
 from varflow.contract import VARIABLE_PORT
 from varflow.engine import codes
 from varflow.engine.messages import Finish, InstanceStatus
-from varflow.errors import StoreError
 from varflow.language.evaluating import Evaluator
-from varflow.logs import Level
-from varflow.variables.scopes import Owners
 from varflow.variables.variables import Variables
 from varflow_cli import storing
 from varflow_cli.local import declaring, guarding, serving, signals
-from varflow_cli.local.effects import Effects
+from varflow_cli.local.families import Family, Ground, ProgressLog
 from varflow_cli.local.functions import LocalFunction, LocalFunctions
 from varflow_cli.local.launching import SIDECAR_URL, Launch
 from varflow_cli.local.planning import Plan
 from varflow_cli.local.serving import Served
-from varflow_cli.local.shell import Shell
 from varflow_cli.progress import Progress
 from varflow_cli.results import Result
 from varflow_sidecar.actions import Actions
@@ -75,14 +71,14 @@ async def run(plan: Plan, progress: Progress) -> Result:
         progress.warn(warning)
     with signals.taken() as interrupts:
         async with contextlib.AsyncExitStack() as stack:
-            shell, functions = await _set_up(stack, plan, progress)
-            running = asyncio.create_task(shell.run(plan.input))
+            family, functions = await _set_up(stack, plan, progress)
+            running = asyncio.create_task(family.run(plan.input))
             interrupts.connect(
-                cancel=lambda name: _cancel(shell, progress, name),
+                cancel=lambda name: _cancel(family, progress, name),
                 end=lambda: _end(running, functions),
             )
             functions.start()
-            with _limited(shell, plan.timeout_seconds) as is_late:
+            with _limited(family, plan.timeout_seconds) as is_late:
                 finish = await _result(running)
     result = Result.of_finish(instance, finish, is_late=is_late.is_set())
     progress.finish(result.status, error=": ".join(filter(None, (result.code, result.message))))
@@ -91,7 +87,7 @@ async def run(plan: Plan, progress: Progress) -> Result:
 
 async def _set_up(
     stack: contextlib.AsyncExitStack, plan: Plan, progress: Progress
-) -> tuple[Shell, LocalFunctions]:
+) -> tuple[Family, LocalFunctions]:
     """Set everything up, to be taken down by `stack`; no function runs yet."""
     folder, warden = await stack.enter_async_context(guarding.guarded_folder())
     variables = await stack.enter_async_context(
@@ -103,11 +99,11 @@ async def _set_up(
     )
     _show_store(variables, progress)
     await declaring.declare(plan.declared, variables)
-    stack.push_async_callback(_end_instance, variables, plan.owners, progress)
-    functions = LocalFunctions()
+    ending = await stack.enter_async_context(contextlib.AsyncExitStack())
+    functions, log = LocalFunctions(), ProgressLog(progress)
     settings = replace(plan.settings, shared_dir=str(folder / "shared"))
     sidecar = await stack.enter_async_context(
-        Sidecar.open(variables, functions.endpoints, settings=settings, log=ProgressLog(progress))
+        Sidecar.open(variables, functions.endpoints, settings=settings, log=log)
     )
     served = await stack.enter_async_context(serving.serve(sidecar, plan.environ))
     _warn_of_taken_port(plan, served, progress)
@@ -124,23 +120,23 @@ async def _set_up(
     stack.push_async_callback(functions.stop)
     stack.push_async_callback(_drain, sidecar.actions)
     evaluator = await stack.enter_async_context(Evaluator())
-    effects = Effects(
-        owners=plan.owners, variables=variables, actions=sidecar.actions, functions=functions
-    )
-    shell = Shell(
-        plan.workflow,
-        instance=plan.owners.instance,
-        effects=effects,
+    ground = Ground(
+        workflows=plan.workflows,
+        variables=variables,
+        actions=sidecar.actions,
+        functions=functions,
         evaluator=evaluator,
         secrets=plan.secrets,
-        progress=progress,
+        log=log,
     )
-    return shell, functions
+    family = Family(ground, plan.owners, progress)
+    ending.push_async_callback(family.end_variables)
+    return family, functions
 
 
-def _cancel(shell: Shell, progress: Progress, signal_name: str) -> None:
+def _cancel(family: Family, progress: Progress, signal_name: str) -> None:
     progress.warn(f"{signal_name}: cancelling the instance; once more to end it at once")
-    shell.cancel(message=f"cancelled by {signal_name}")
+    family.cancel(message=f"cancelled by {signal_name}")
 
 
 def _end(running: asyncio.Task[Finish], functions: LocalFunctions) -> None:
@@ -162,7 +158,7 @@ async def _result(running: asyncio.Task[Finish]) -> Finish:
 
 
 @contextlib.contextmanager
-def _limited(shell: Shell, seconds: float | None) -> Iterator[asyncio.Event]:
+def _limited(family: Family, seconds: float | None) -> Iterator[asyncio.Event]:
     """Cancel the instance when it takes longer than `--timeout` allows, and set what is given."""
     is_late = asyncio.Event()
     if seconds is None:
@@ -171,7 +167,7 @@ def _limited(shell: Shell, seconds: float | None) -> Iterator[asyncio.Event]:
 
     def cancel() -> None:
         is_late.set()
-        shell.cancel(message=f"the run took longer than --timeout {seconds:g} s")
+        family.cancel(message=f"the run took longer than --timeout {seconds:g} s")
 
     handle = asyncio.get_running_loop().call_later(seconds, cancel)
     try:
@@ -184,15 +180,6 @@ async def _drain(actions: Actions) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_SECONDS):
             await actions.idle()
-
-
-async def _end_instance(variables: Variables, owners: Owners, progress: Progress) -> None:
-    """End the instance's variables: no process of the run is left that could write."""
-    try:
-        await variables.end_instance(owners)
-    except StoreError as error:
-        # The instance has ended as it has; what is left in the store disturbs nobody.
-        progress.warn(f"the instance's variables could not be removed: {error.message}")
 
 
 def _show_store(variables: Variables, progress: Progress) -> None:
@@ -216,16 +203,3 @@ def _environ(environ: Mapping[str, str], launch: Launch, served: Served) -> dict
     # What a Python function prints should be seen when it prints it, not when it ends.
     usual = {"PYTHONUNBUFFERED": "1"}
     return {**usual, **environ, **launch.environ, SIDECAR_URL: served.url}
-
-
-class ProgressLog:
-    """The instance's log as the sidecar sees it: lines are shown, and end with the run."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def write(self, owners: Owners, text: str, *, source: str, level: Level = Level.INFO) -> None:
-        self._progress.log(text, level=level)
-
-    async def flush(self, owners: Owners) -> None:
-        pass

@@ -32,11 +32,15 @@ from varflow.engine.messages import (
     Finish,
     GiveUp,
     Json,
+    LoadData,
     Log,
     ReadVariables,
     SetTimer,
     Started,
+    StartSubflow,
+    StopSubflow,
     StopTimer,
+    StoreData,
     TimerFired,
     WriteVariables,
 )
@@ -74,13 +78,13 @@ class Shell:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self, input: Json) -> Finish:
+    async def run(self, input: Json, *, depth: int = 0) -> Finish:
         """Run the instance and return how it ended; nothing of it runs any more then.
 
         Raises:
             Exception: Varflow has a defect.
         """
-        self._inbox.put_nowait(Started(at=self._clock(), input=input))
+        self._inbox.put_nowait(Started(at=self._clock(), input=input, depth=depth))
         try:
             while True:
                 event = await self._inbox.get()
@@ -120,9 +124,9 @@ class Shell:
                 self._show(command)
             case SetTimer() | StopTimer():
                 self._wind(command)
-            case DispatchAction() | GiveUp():
+            case DispatchAction() | GiveUp() | StartSubflow() | StopSubflow():
                 self._begin(command.action_id, self._effects.carry_out(command))
-            case ReadVariables() | WriteVariables():
+            case ReadVariables() | WriteVariables() | StoreData() | LoadData():
                 self._begin(command.request, self._effects.carry_out(command))
             case Finish():
                 raise AssertionError("Finish is the last command")

@@ -13,7 +13,8 @@ from collections.abc import Callable, Generator, Mapping
 from enum import Enum, auto
 from typing import Any, Final
 
-from varflow.engine import effects, identities, inputs, leaving, plans, stepping, timeouts
+from varflow.engine import codes, effects, identities, inputs, leaving, plans, stepping, timeouts
+from varflow.engine.faults import make_fault
 from varflow.engine.messages import (
     Cancelled,
     Command,
@@ -21,6 +22,7 @@ from varflow.engine.messages import (
     Event,
     InstanceStatus,
     Json,
+    LogLevel,
     SetTimer,
     Started,
     TimerFired,
@@ -129,7 +131,13 @@ def _start(turn: Turn, event: Started) -> Work[None]:
         state=turn.plan.first,
         data=data,
         input=data if is_input_kept else None,
+        depth=event.depth,
     )
+    if found := inputs.find_errors(turn.plan.workflow, data):
+        fault = make_fault(codes.SCHEMA_FAILED, f"the input is not valid: {'; '.join(found)}")
+        turn.log(LogLevel.ERROR, str(fault))
+        leaving.end(turn, leaving.failed_ending(fault))
+        return
     limits = timeouts.limits(turn.plan.workflow.timeouts)
     if limits.interrupt is not None:
         turn.set_timer(identities.INTERRUPT, turn.at + limits.interrupt)

@@ -1,12 +1,11 @@
-"""One action, for one branch of a state: its attempts, its deadline, its retries. PURE.
+"""One call, for one branch of a state: its attempts, its deadline, its retries. PURE.
 
 What is done in which case stands in the table `MOVES` at the end. Two decisions behind it:
 
 * `timeout` bounds one attempt, and an attempt that ran out of time is retried like any other
-  failure whose code `retries.codes` names. Nothing is given up between attempts: if the one
+  failure that is (see `retries`). Nothing is given up between attempts: if the one
   before did commit after all, the next one adopts its result (design.md §6).
-* `max_attempts` counts the *further* attempts after the first, as in Direktiv's code. When they are
-  used up the error is `direktiv.retries.exceeded`, with the last failure in its message.
+* `max_attempts` counts the *further* attempts after the first, as in Direktiv's code.
 
 A sidecar stops a function at its deadline and reports that itself, since it knows best what became
 of it. The engine's own timer is a little later, for a sidecar that is gone.
@@ -15,33 +14,16 @@ of it. The engine's own timer is a little later, for a sidecar that is gone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from varflow.contract import FileMount
-from varflow.engine import catching, codes, effects, identities, mounts, timeouts
-from varflow.engine.faults import Fault, StateError, make_fault
-from varflow.engine.messages import DispatchAction, Json, LogLevel
+from varflow.engine import calls, effects, identities, retries, timeouts
+from varflow.engine.calls import Job
+from varflow.engine.faults import Fault
+from varflow.engine.messages import LogLevel
 from varflow.engine.reports import Report, What
 from varflow.engine.snapshots import Effect, EffectKind, EffectPhase
 from varflow.engine.turns import Turn, Work
-from varflow.language.expressions import Language, Program
-from varflow.language.workflow import Action, ContainerFunction, Retries
-
-_WHOLE_DATA: Final = Program(Language.JQ, ".")
-_LONGEST_DELAY_SECONDS: Final = 10 * 365 * 86400.0
-"""Between attempts: longer than any instance lives."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What a state wants done in a branch."""
-
-    action: Action
-    data: Json
-    """What `input` and `files` are evaluated over."""
-    timeout: float | None
-    """Seconds for one attempt."""
 
 
 def start(turn: Turn, job: Job, *, branch: int = 0) -> Work[Effect]:
@@ -50,7 +32,7 @@ def start(turn: Turn, job: Job, *, branch: int = 0) -> Work[Effect]:
     Raises:
         StateError: its input or files cannot be evaluated; nothing was sent.
     """
-    effect = effects.begin(turn, EffectKind.ACTION, branch=branch)
+    effect = effects.begin(turn, calls.kind(turn, job.action), branch=branch)
     return (yield from _send_if_queued(turn, job, effect))
 
 
@@ -61,8 +43,9 @@ def on_report(turn: Turn, job: Job, effect: Effect, report: Report) -> Work[Effe
         StateError: as `start`, for another attempt.
     """
     if effect.phase is EffectPhase.GIVING_UP:
-        return effects.move(turn, effect, report, moves=effects.MOVES)
-    move = MOVES[effect.phase].get(report.what)
+        given_up = effects.move(turn, effect, report, moves=effects.MOVES)
+        return (yield from _send_if_queued(turn, job, _after_child(turn, job, given_up)))
+    move = MOVES[effect.kind][effect.phase].get(report.what)
     if move is None:
         return effect
     return (yield from _send_if_queued(turn, job, move(turn, job, effect, report)))
@@ -74,7 +57,7 @@ def resume(turn: Turn, job: Job, effect: Effect) -> Work[None]:
     Its timer leaves time to fetch an answer that came while nobody was there.
     """
     if effect.phase is EffectPhase.RUNNING and effect.deadline is not None:
-        yield from _dispatch(turn, job, effect, deadline=effect.deadline)
+        yield from calls.send(turn, job, effect, deadline=effect.deadline)
         _watch(turn, effect, deadline=max(effect.deadline, turn.at))
 
 
@@ -82,7 +65,7 @@ def _send_if_queued(turn: Turn, job: Job, effect: Effect) -> Work[Effect]:
     if effect.phase is not EffectPhase.QUEUED:
         return effect
     deadline = _deadline(turn, job)
-    yield from _dispatch(turn, job, effect, deadline=deadline)
+    yield from calls.send(turn, job, effect, deadline=deadline)
     running = effects.put(turn, replace(effect, phase=EffectPhase.RUNNING, deadline=deadline))
     _watch(turn, running, deadline=deadline)
     return running
@@ -95,58 +78,9 @@ def _deadline(turn: Turn, job: Job) -> float:
 
 
 def _watch(turn: Turn, effect: Effect, *, deadline: float) -> None:
-    effects.set_timer(turn, effect, deadline + timeouts.REPORT_SECONDS)
-
-
-def _dispatch(turn: Turn, job: Job, effect: Effect, *, deadline: float) -> Work[None]:
-    function = _function(turn, job.action)
-    input_ = yield from _input(turn, job)
-    files = yield from _files(turn, job, function)
-    step = turn.snapshot.step
-    turn.emit(
-        DispatchAction(
-            action_id=effect.id,
-            function=function.id,
-            decision=effects.decision(turn, effect),
-            idempotency_key=identities.idempotency_key(
-                turn.snapshot.instance, step=step, branch=effect.branch
-            ),
-            deadline=deadline,
-            input=input_,
-            files=files,
-            iterator=effect.branch,
-            attempt=effect.attempt,
-        )
-    )
-
-
-def _function(turn: Turn, action: Action) -> ContainerFunction:
-    function = turn.plan.functions.get(action.function)
-    if isinstance(function, ContainerFunction):
-        return function
-    raise StateError(
-        codes.INVALID_WORKFLOW,
-        f"function {action.function!r} is not one that this version can call",
-        is_catchable=False,
-    )
-
-
-def _input(turn: Turn, job: Job) -> Work[Json]:
-    """Return the action's input; without a template that is the whole data, secrets included."""
-    action = job.action
-    if action.input is None and not action.secrets:
-        return job.data
-    template = _WHOLE_DATA if action.input is None else action.input
-    return (yield from turn.evaluate(template, data=job.data, secrets=action.secrets))
-
-
-def _files(turn: Turn, job: Job, function: ContainerFunction) -> Work[tuple[FileMount, ...]]:
-    files = (*function.files, *job.action.files)
-    if not files:
-        return ()
-    template = mounts.make_template(files)
-    rows = yield from turn.evaluate(template, data=job.data, secrets=job.action.secrets)
-    return mounts.parse(rows)
+    """Wait for the report of a sidecar; a child has none but its end."""
+    grace = 0.0 if effect.kind is EffectKind.SUBFLOW else timeouts.REPORT_SECONDS
+    effects.set_timer(turn, effect, deadline + grace)
 
 
 # Moves
@@ -158,12 +92,13 @@ def _succeeded(turn: Turn, job: Job, effect: Effect, report: Report) -> Effect:
 
 def _failed(turn: Turn, job: Job, effect: Effect, report: Report) -> Effect:
     """Try again, or fail; an action that may have committed is given up before it fails."""
-    retries = job.action.retries
-    if retries is None or not _is_retryable(retries, report.fault):
+    policy = job.action.retries or turn.plan.workflow.retry
+    if policy is None or not retries.takes(policy, report.fault):
         return _failed_finally(turn, effect, report.fault)
-    if effect.attempt < retries.max_attempts:
-        return _back_off(turn, effect, report.fault, retries=retries)
-    return _failed_finally(turn, effect, _exceeded(effect, report.fault))
+    seconds = retries.delay(policy, effect.attempt)
+    if seconds is not None:
+        return _back_off(turn, effect, report.fault, seconds=seconds)
+    return _failed_finally(turn, effect, retries.used_up(policy, effect.attempt, report.fault))
 
 
 def _failed_in_doubt(turn: Turn, job: Job, effect: Effect, report: Report) -> Effect:
@@ -177,17 +112,12 @@ def _again(turn: Turn, job: Job, effect: Effect, report: Report) -> Effect:
     return effects.put(turn, replace(queued, attempt=attempt, id=next_id, deadline=None))
 
 
-def _is_retryable(retries: Retries, fault: Fault) -> bool:
-    return fault.is_catchable and catching.is_match(retries.codes, fault.code)
-
-
 def _failed_finally(turn: Turn, effect: Effect, fault: Fault) -> Effect:
     settle = effects.give_up if effect.is_doubtful else effects.fail
     return settle(turn, effect, fault)
 
 
-def _back_off(turn: Turn, effect: Effect, fault: Fault, *, retries: Retries) -> Effect:
-    seconds = _delay(retries, effect.attempt)
+def _back_off(turn: Turn, effect: Effect, fault: Fault, *, seconds: float) -> Effect:
     turn.log(
         LogLevel.WARNING,
         f"attempt {effect.attempt + 1} failed ({fault}); trying again in {seconds:g} s",
@@ -197,23 +127,27 @@ def _back_off(turn: Turn, effect: Effect, fault: Fault, *, retries: Retries) -> 
     return waiting
 
 
-def _delay(retries: Retries, attempt: int) -> float:
-    """Return the seconds before the next attempt; bounded, since infinity is no JSON."""
-    try:
-        return min(retries.delay * retries.multiplier**attempt, _LONGEST_DELAY_SECONDS)
-    except OverflowError:
-        return _LONGEST_DELAY_SECONDS
+def _stop_child(turn: Turn, job: Job, effect: Effect, report: Report) -> Effect:
+    """Stop a child before anything else is done: two of them would do everything twice."""
+    return effects.give_up(turn, effect, report.fault)
 
 
-def _exceeded(effect: Effect, fault: Fault) -> Fault:
-    return make_fault(
-        codes.RETRIES_EXCEEDED, f"gave up after {effect.attempt + 1} attempts; the last: {fault}"
-    )
+def _after_child(turn: Turn, job: Job, effect: Effect) -> Effect:
+    """Try again once the child of a failed attempt has ended."""
+    if effect.kind is not EffectKind.SUBFLOW or effect.phase is not EffectPhase.FAILED:
+        return effect
+    return _failed(turn, job, effect, Report(id=effect.id, what=What.FAILED, fault=effect.reason))
 
 
-_ActionMove = Callable[[Turn, Job, Effect, Report], Effect]
+_CallMove = Callable[[Turn, Job, Effect, Report], Effect]
+_CallMoves = Mapping[EffectPhase, Mapping[What, _CallMove]]
 
-MOVES: Final[Mapping[EffectPhase, Mapping[What, _ActionMove]]] = {
+_BACKING_OFF: Final[Mapping[What, _CallMove]] = {
+    What.DUE: _again,
+    What.COMPLETE: _succeeded,  # the answer of an attempt that was taken for lost
+}
+
+_ACTION_MOVES: Final[_CallMoves] = {
     EffectPhase.RUNNING: {
         What.COMPLETE: _succeeded,
         What.FAILED: _failed,  # known to have committed nothing
@@ -223,9 +157,21 @@ MOVES: Final[Mapping[EffectPhase, Mapping[What, _ActionMove]]] = {
         What.LOST: _failed_in_doubt,
         What.DUE: _failed_in_doubt,  # not even the sidecar's report came
     },
-    EffectPhase.BACKING_OFF: {
-        What.DUE: _again,
-        What.COMPLETE: _succeeded,  # the answer of an attempt that was taken for lost
-    },
+    EffectPhase.BACKING_OFF: _BACKING_OFF,
 }
-"""What becomes of an action; while it is given up, see `effects.GIVING_UP`."""
+
+_SUBFLOW_MOVES: Final[_CallMoves] = {
+    EffectPhase.RUNNING: {
+        What.COMPLETE: _succeeded,
+        What.FAILED: _failed,
+        What.LOST: _stop_child,
+        What.DUE: _stop_child,
+    },
+    EffectPhase.BACKING_OFF: _BACKING_OFF,
+}
+
+MOVES: Final[Mapping[EffectKind, _CallMoves]] = {
+    EffectKind.ACTION: _ACTION_MOVES,
+    EffectKind.SUBFLOW: _SUBFLOW_MOVES,
+}
+"""What becomes of a call; while it is given up, see `effects.GIVING_UP`."""

@@ -11,12 +11,18 @@ from typing import Final
 from varflow.contract import CODE_CANCELLED, CODE_INTERNAL, CODE_TIMEOUT
 
 CANCELLED: Final = CODE_CANCELLED
+CANCELLED_BY_PARENT: Final = "direktiv.cancels.parent"
 INTERNAL: Final = CODE_INTERNAL
 TIMEOUT_SOFT: Final = CODE_TIMEOUT
 TIMEOUT_HARD: Final = "direktiv.cancels.timeout.hard"
 
 NOT_OBJECT: Final = "direktiv.jq.notObject"
 NOT_STRING: Final = "direktiv.jq.notString"
+
+TOO_DEEP: Final = "direktiv.limits.depth"
+BAD_ARRAY: Final = "direktiv.foreach.badArray"
+ALL_FAILED: Final = "direktiv.parallel.allFailed"
+SCHEMA_FAILED: Final = "direktiv.schema.failed"
 
 INVALID_KEY: Final = "direktiv.var.invalidKey"
 INVALID_SCOPE: Final = "direktiv.var.invalidScope"

@@ -24,13 +24,15 @@ from typing import Final
 
 from varflow.engine import identities, reports, timeouts
 from varflow.engine.faults import Fault
-from varflow.engine.messages import Event, GiveUp, Json, LogLevel
+from varflow.engine.messages import Event, GiveUp, Json, LogLevel, StopSubflow
 from varflow.engine.reports import Report, What
 from varflow.engine.snapshots import Effect, EffectKind, EffectPhase, Snapshot
 from varflow.engine.turns import Turn
 
-COMMITTING: Final = frozenset({EffectKind.ACTION, EffectKind.WRITE})
-"""Kinds of effect that have a decision object."""
+COMMITTING: Final = frozenset({EffectKind.ACTION, EffectKind.SUBFLOW, EffectKind.WRITE})
+"""Kinds of effect that may change variables."""
+SENT: Final = frozenset({EffectKind.ACTION, EffectKind.SUBFLOW})
+"""Kinds of effect that begin by being sent."""
 SETTLED: Final = frozenset({EffectPhase.SUCCEEDED, EffectPhase.FAILED})
 
 Move = Callable[[Turn, Effect, Report], Effect]
@@ -39,13 +41,12 @@ Moves = Mapping[EffectPhase, Mapping[What, Move]]
 
 
 def begin(turn: Turn, kind: EffectKind, *, branch: int = 0, value: Json = None) -> Effect:
-    """Add an effect to the current state: an action is yet to be sent, all else runs."""
-    is_action = kind is EffectKind.ACTION
+    """Add an effect to the current state: a call is yet to be sent, all else runs."""
     effect = Effect(
         kind=kind,
         branch=branch,
         id=attempt_id(turn, branch=branch, attempt=0),
-        phase=EffectPhase.QUEUED if is_action else EffectPhase.RUNNING,
+        phase=EffectPhase.QUEUED if kind in SENT else EffectPhase.RUNNING,
         value=value,
     )
     turn.update(effects=(*turn.snapshot.effects, effect))
@@ -54,10 +55,18 @@ def begin(turn: Turn, kind: EffectKind, *, branch: int = 0, value: Json = None) 
 
 def put(turn: Turn, effect: Effect) -> Effect:
     """Replace an effect by what has become of it."""
-    present = turn.snapshot.effects
-    if present[effect.branch] is not effect:
-        turn.update(effects=(*present[: effect.branch], effect, *present[effect.branch + 1 :]))
+    turn.update(
+        effects=tuple(
+            effect if present.branch == effect.branch else present
+            for present in turn.snapshot.effects
+        )
+    )
     return effect
+
+
+def drop(turn: Turn, effect: Effect) -> None:
+    """Forget a settled effect whose answer is kept elsewhere."""
+    turn.update(effects=tuple(it for it in turn.snapshot.effects if it.branch != effect.branch))
 
 
 def find(snapshot: Snapshot, event: Event) -> tuple[Effect, Report] | None:
@@ -186,7 +195,10 @@ def give_up(turn: Turn, effect: Effect, fault: Fault) -> Effect:
 
 def ask_to_give_up(turn: Turn, effect: Effect) -> None:
     """Have the shell give an effect up, and do not wait for its answer for ever."""
-    turn.emit(GiveUp(action_id=effect.id, decision=decision(turn, effect)))
+    if effect.kind is EffectKind.SUBFLOW:
+        turn.emit(StopSubflow(action_id=effect.id))
+    else:
+        turn.emit(GiveUp(action_id=effect.id, decision=decision(turn, effect)))
     set_timer(turn, effect, turn.at + timeouts.GIVE_UP_SECONDS)
 
 
@@ -206,6 +218,13 @@ def _given_up(turn: Turn, effect: Effect, report: Report) -> Effect:
     return fail(turn, effect, effect.reason)
 
 
+def _ended_child(turn: Turn, effect: Effect, report: Report) -> Effect:
+    """A child that has ended commits nothing any more; an action's failure says no such thing."""
+    if effect.kind is EffectKind.SUBFLOW:
+        return _given_up(turn, effect, report)
+    return effect
+
+
 def _unconfirmed(turn: Turn, effect: Effect, report: Report) -> Effect:
     turn.log(
         LogLevel.WARNING,
@@ -217,11 +236,13 @@ def _unconfirmed(turn: Turn, effect: Effect, report: Report) -> Effect:
 
 GIVING_UP: Final[Mapping[What, Move]] = {
     What.COMPLETE: succeed,  # its answer came after all
+    What.FAILED: _ended_child,
     What.COMMITTED: _committed,
     What.GIVEN_UP: _given_up,
     What.DUE: _unconfirmed,
 }
-"""A failure that is reported now is that of what was sent before, and not of the giving up."""
+"""A failure of an action that is reported now is that of what was sent before, and not of the
+giving up."""
 
 MOVES: Final[Moves] = {
     EffectPhase.RUNNING: {What.COMPLETE: succeed, What.LOST: lose},

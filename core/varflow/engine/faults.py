@@ -32,8 +32,10 @@ class StateError(Exception):
 
     @classmethod
     def of(cls, fault: Fault) -> StateError:
-        """Return the exception that carries `fault`."""
-        return cls(fault.code, fault.message, is_catchable=fault.is_catchable)
+        """Return the exception that carries `fault`, as catchable as that is."""
+        error = cls(fault.code, fault.message)
+        error.fault = fault
+        return error
 
 
 def make_fault(code: str, message: str, *, is_catchable: bool = True) -> Fault:

@@ -10,6 +10,7 @@ import orjson
 
 from varflow.contract import output_value
 from varflow.engine.messages import Json
+from varflow.language.workflow import Workflow
 
 
 def parse_input(body: bytes) -> Json:
@@ -29,3 +30,8 @@ def is_json(body: bytes) -> bool:
 def normalise(value: Json) -> dict[str, Json]:
     """Return the instance's first data."""
     return value if isinstance(value, dict) else {"input": value}
+
+
+def find_errors(workflow: Workflow, data: Json) -> list[str]:
+    """Return what the workflow's schema has against an instance's first data, all of it."""
+    return [] if workflow.input is None else workflow.input.schema_.find_errors(data)

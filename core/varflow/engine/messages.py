@@ -73,6 +73,8 @@ class Started:
 
     at: float
     input: Json
+    depth: int = 0
+    """How many instances above this one have called it as a subflow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,18 @@ class ActionGivenUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubflowFinished:
+    """A child instance has ended, by itself or because of `StopSubflow`."""
+
+    at: float
+    action_id: str
+    status: InstanceStatus
+    output: Json = None
+    code: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VariablesRead:
     """The answer to `ReadVariables`, in its order, after the getter's rule (design.md §5)."""
 
@@ -109,6 +123,23 @@ class VariablesWritten:
 
     at: float
     request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataStored:
+    """The answer to `StoreData`: the value will be found again."""
+
+    at: float
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataLoaded:
+    """The answer to `LoadData`, in its order."""
+
+    at: float
+    request: str
+    values: tuple[Json, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +180,11 @@ Event = (
     Started
     | ActionFinished
     | ActionGivenUp
+    | SubflowFinished
     | VariablesRead
     | VariablesWritten
+    | DataStored
+    | DataLoaded
     | EffectFailed
     | TimerFired
     | Cancelled
@@ -173,6 +207,30 @@ class DispatchAction:
     files: tuple[FileMount, ...]
     iterator: int
     attempt: int
+    is_detached: bool = False
+    """Nobody waits for its end: it is answered, with any outcome, once a sidecar has taken it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartSubflow:
+    """Have another workflow run as a child instance; answered by `SubflowFinished`.
+
+    The child is named after the action id, so that doing this twice starts one.
+    """
+
+    action_id: str
+    workflow: str
+    input: Json
+    depth: int
+    is_detached: bool = False
+    """Nobody waits for its end: it is answered, with any status, once it has been created."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopSubflow:
+    """Cancel a child instance; answered by `SubflowFinished` when it has ended, however."""
+
+    action_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +283,26 @@ class WriteVariables:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreData:
+    """Put a value of the instance aside until its end; answered by `DataStored`.
+
+    Doing it twice does no harm: the name always has the same value.
+    """
+
+    request: str
+    name: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadData:
+    """Bring values back; answered by `DataLoaded`."""
+
+    request: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetTimer:
     """Wake the engine at a time, at once if it is past. Setting a timer again moves it."""
 
@@ -270,9 +348,13 @@ class Finish:
 
 Command = (
     DispatchAction
+    | StartSubflow
+    | StopSubflow
     | GiveUp
     | ReadVariables
     | WriteVariables
+    | StoreData
+    | LoadData
     | SetTimer
     | StopTimer
     | Log

@@ -17,9 +17,13 @@ from varflow.engine.faults import Fault, make_fault
 from varflow.engine.messages import (
     ActionFinished,
     ActionGivenUp,
+    DataLoaded,
+    DataStored,
     EffectFailed,
     Event,
+    InstanceStatus,
     Json,
+    SubflowFinished,
     TimerFired,
     VariablesRead,
     VariablesWritten,
@@ -63,15 +67,11 @@ class Report:
 def of(event: Event) -> Report | None:
     """Return what `event` reports; None for one that is about the instance."""
     match event:
-        case ActionFinished():
-            return _of_outcome(event.action_id, event.outcome)
-        case ActionGivenUp(outcome=None):
-            return Report(id=event.action_id, what=What.GIVEN_UP)
-        case ActionGivenUp(outcome=Outcome(output=output)):
-            return Report(id=event.action_id, what=What.COMMITTED, value=output)
-        case VariablesRead():
+        case ActionFinished() | ActionGivenUp() | SubflowFinished():
+            return _of_call(event)
+        case VariablesRead() | DataLoaded():
             return Report(id=event.request, what=What.COMPLETE, value=list(event.values))
-        case VariablesWritten():
+        case VariablesWritten() | DataStored():
             return Report(id=event.request, what=What.COMPLETE)
         case EffectFailed():
             fault = make_fault(event.code, event.message, is_catchable=event.is_catchable)
@@ -82,6 +82,18 @@ def of(event: Event) -> Report | None:
             return None
 
 
+def _of_call(event: ActionFinished | ActionGivenUp | SubflowFinished) -> Report:
+    match event:
+        case ActionFinished():
+            return _of_outcome(event.action_id, event.outcome)
+        case SubflowFinished():
+            return _of_child(event)
+        case ActionGivenUp() if event.outcome is None:
+            return Report(id=event.action_id, what=What.GIVEN_UP)
+        case ActionGivenUp():
+            return Report(id=event.action_id, what=What.COMMITTED, value=event.outcome.output)
+
+
 def _of_outcome(id: str, outcome: Outcome) -> Report:
     return Report(
         id=id,
@@ -90,6 +102,15 @@ def _of_outcome(id: str, outcome: Outcome) -> Report:
         fault=_fault_of(outcome),
         warnings=outcome.warnings,
     )
+
+
+def _of_child(event: SubflowFinished) -> Report:
+    """Return how a child ended; its error is catchable here, whatever it was there."""
+    if event.status is InstanceStatus.COMPLETE:
+        return Report(id=event.action_id, what=What.COMPLETE, value=event.output)
+    code = event.code or codes.INTERNAL
+    fault = Fault(code=code, message=event.message, is_catchable=True)
+    return Report(id=event.action_id, what=What.FAILED, fault=fault)
 
 
 def _what(outcome: Outcome) -> What:

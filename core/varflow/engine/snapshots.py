@@ -54,9 +54,14 @@ class EffectKind(StrEnum):
     """What happens outside."""
 
     ACTION = "action"
+    SUBFLOW = "subflow"
     READ = "read"
     WRITE = "write"
     DELAY = "delay"
+    STORE = "store"
+    """Results of branches that go out of the snapshot."""
+    LOAD = "load"
+    """The same, back in."""
 
 
 class EffectPhase(StrEnum):
@@ -79,7 +84,7 @@ class Effect:
 
     kind: EffectKind
     branch: int = 0
-    """Its place in `Snapshot.effects`, too."""
+    """Which of the current state's branches it serves; no two effects serve the same."""
     id: str
     """Of the current attempt or the request."""
     phase: EffectPhase = EffectPhase.RUNNING
@@ -100,6 +105,23 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fan:
+    """The branches of a state that has many (see `branches`)."""
+
+    count: int
+    """How many there are."""
+    sent: int = 0
+    """How many have been begun: the first ones. Of these, all without an effect are done."""
+    done: int = 0
+    results: tuple[tuple[int, Json], ...] = ()
+    """Branch and answer, of those that are done and not stored away."""
+    size: int = 0
+    """Bytes of the answers in `results`, as JSON."""
+    pages: int = 0
+    """How often answers were stored away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How the instance ends or has ended."""
 
@@ -116,6 +138,8 @@ class Snapshot:
     instance: str
     phase: Phase = Phase.NEW
     state: str = ""
+    depth: int = 0
+    """How many instances are above this one."""
     step: int = 0
     """How many states have been entered."""
     data: Json = None
@@ -126,6 +150,8 @@ class Snapshot:
     """What `$steps` is; kept only for the states that are mentioned."""
     metadata: Json = None
     effects: tuple[Effect, ...] = ()
+    fan: Fan | None = None
+    """None for a state without branches."""
     timers: Mapping[str, float] = field(default_factory=dict)
     mark: Fault | None = None
     """Set by an `error` state: the instance goes on and will have failed."""
@@ -193,6 +219,12 @@ def _effect(value: Any) -> Effect:
     )
 
 
+def _fan(value: Any) -> Fan | None:
+    if value is None:
+        return None
+    return Fan(**{**value, "results": tuple((branch, it) for branch, it in value["results"])})
+
+
 def _effects(value: Any) -> tuple[Effect, ...]:
     return tuple(_effect(entry) for entry in value)
 
@@ -201,6 +233,7 @@ _FIELDS: Final = {
     **{spec.name: _same for spec in fields(Snapshot)},
     "phase": Phase,
     "effects": _effects,
+    "fan": _fan,
     "mark": _fault,
     "fault": _fault,
     "ending": _ending,

@@ -68,13 +68,23 @@ def _enter(turn: Turn) -> Work[Verdict]:
 
 def _leave(turn: Turn, verdict: Next) -> Work[None]:
     # Before the transform: should that fail, a catch still finds `.return`.
-    turn.update(data=verdict.data, effects=())
+    turn.update(data=verdict.data, effects=(), fan=None)
     data = yield from _transformed(turn, verdict.transform)
     state, steps = turn.snapshot.state, turn.snapshot.steps
     if turn.plan.mentions.has_step(state):
         steps = {**steps, state: data}
     turn.update(data=data, steps=steps)
-    leaving.go_to(turn, verdict.transition)
+    is_over = yield from _is_over(turn)
+    leaving.go_to(turn, None if is_over else verdict.transition)
+
+
+def _is_over(turn: Turn) -> Work[bool]:
+    """Say whether the state ends the workflow before its time; what is true is as for a switch."""
+    condition = turn.state.stopIf
+    if condition is None or not (yield from turn.evaluate(condition)):
+        return False
+    turn.log(LogLevel.INFO, "stopIf is true: the workflow ends here")
+    return True
 
 
 def _transformed(turn: Turn, transform: Template | None) -> Work[Json]:

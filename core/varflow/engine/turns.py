@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from varflow.engine import identities
 from varflow.engine.faults import StateError
@@ -29,6 +29,9 @@ from varflow.engine.snapshots import Snapshot
 from varflow.errors import ExpressionError
 from varflow.language.expressions import Template
 from varflow.language.workflow import State
+
+_ITS_DATA: Final = object()
+"""Stands for the instance's data; None is data, too."""
 
 T = TypeVar("T")
 Work = Generator[Evaluate, Json, T]
@@ -64,6 +67,11 @@ class Turn:
     def state(self) -> State:
         """The state that the instance is in, or about to enter."""
         return self.plan.state(self.snapshot.state)
+
+    def whole_data(self) -> Work[Json]:
+        """Return the instance's data, for what may also be done over a part of it."""
+        yield from ()
+        return self.snapshot.data
 
     def update(self, **changes: Any) -> None:
         """Set fields of the snapshot that is becoming."""
@@ -104,18 +112,18 @@ class Turn:
         self,
         template: Template,
         *,
-        data: Json = None,
+        over: Json = _ITS_DATA,
         secrets: tuple[str, ...] = (),
         allow_null: bool = False,
     ) -> Work[Json]:
-        """Return a template's value over `data`, or over the instance's data.
+        """Return a template's value over `over`, by default the instance's data.
 
         Raises:
             StateError: the expression failed.
         """
         question = Evaluate(
             template=template,
-            data=self.snapshot.data if data is None else data,
+            data=self.snapshot.data if over is _ITS_DATA else over,
             variables={"input": self.snapshot.input, "steps": self.snapshot.steps},
             secrets=secrets,
             allow_null=allow_null,

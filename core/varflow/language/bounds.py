@@ -34,6 +34,8 @@ CONTENT_TYPE: Final = 255
 
 STATES: Final = 500
 FUNCTIONS: Final = 200
+ACTIONS: Final = 100
+"""Actions of one parallel state."""
 CATCHES: Final = 50
 CONDITIONS: Final = 100
 VARIABLES: Final = 200
@@ -50,6 +52,8 @@ ENTRIES: Final = 64
 # Numbers
 
 ATTEMPTS: Final = 1_000_000
+BRANCHES: Final = 100
+"""Elements of a loop whose actions run at one time."""
 PODS: Final = 1000
 IDLE_SECONDS: Final = 365 * 86400
 PENDING_SECONDS: Final = 86400

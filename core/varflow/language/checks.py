@@ -83,6 +83,16 @@ def _files_have_targets_of_their_own(spec: Spec) -> Iterator[Fault]:
         yield from (fault for fault in found if fault.path[: len(path)] == path)
 
 
+def _subflows_get_no_files(spec: Spec) -> Iterator[Fault]:
+    functions = _texts(_entries(spec, "functions"), "id")
+    kinds = {name: spec["functions"][path[1]].get("type") for path, name in functions}
+    for path, action in _actions(spec):
+        if "files" in action and kinds.get(str(action.get("function"))) == "subflow":
+            yield Fault(
+                (*path, "files"), "is not for a subflow; it shares variables by their scope"
+            )
+
+
 CHECKS: tuple[Callable[[Spec], Iterator[Fault]], ...] = (
     _names_are_outside,
     _state_ids_are_unique,
@@ -92,6 +102,7 @@ CHECKS: tuple[Callable[[Spec], Iterator[Fault]], ...] = (
     _switches_have_no_other_way_on,
     _getters_name_each_value_once,
     _files_have_targets_of_their_own,
+    _subflows_get_no_files,
 )
 """All rules; one more is one more line."""
 

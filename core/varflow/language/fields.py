@@ -32,7 +32,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
-from varflow.language import bounds, durations, expressions, literals, wording
+from varflow.errors import InvalidInput
+from varflow.language import bounds, durations, expressions, json_schemas, literals, wording
 from varflow.language.expressions import (
     Dialect,
     Fault,
@@ -203,6 +204,15 @@ def _literal(find_fault: Callable[[str], str | None], pattern: str = "") -> tupl
     return PlainValidator(_text(find_fault)), WithJsonSchema(schema)
 
 
+def _json_schema(value: Any) -> json_schemas.JsonSchema:
+    if isinstance(value, json_schemas.JsonSchema):
+        return value
+    try:
+        return json_schemas.JsonSchema(value)
+    except InvalidInput as error:
+        fail(error.message)
+
+
 Expression = Annotated[Template, PlainValidator(_template)]
 """A field that takes expressions: bare ones in the older edition."""
 WrappedText = Annotated[Template, *_literal(literals.find_no_fault)]
@@ -222,6 +232,12 @@ Permissions = Annotated[
     Template, *_literal(literals.find_permissions_fault, rf"({literals.OCTAL.pattern})?")
 ]
 """Octal digits; empty for the default."""
+JsonSchema = Annotated[
+    json_schemas.JsonSchema,
+    PlainValidator(_json_schema),
+    WithJsonSchema({}),
+]
+"""A JSON Schema, written literally."""
 Seconds = Annotated[
     float,
     BeforeValidator(_seconds),

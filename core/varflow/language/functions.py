@@ -156,8 +156,8 @@ class SubflowFunction(Model):
     """Its name in this workflow."""
     type: Literal["subflow"]
     """What it is: another workflow."""
-    workflow: Name
-    """Name of the workflow that is started."""
+    workflow: str = Field(min_length=1, max_length=bounds.NAME)
+    """Name of the workflow that is started, or the path of its file, which is named like it."""
 
 
 class DirektivFunction(Model):
@@ -217,7 +217,7 @@ def _function(value: Any, info: ValidationInfo) -> ContainerFunction | SubflowFu
         fields.fail(f"must be a mapping, not {wording.kind_of(value)}")
     kind = value.get("type", "reusable" if _is_direktiv(value) else "container")
     if kind == "subflow":
-        fields.fail("subflow functions are not supported yet", "type")
+        return SubflowFunction.model_validate(value, context=info.context)
     if kind == "container":
         return ContainerFunction.model_validate(value, context=info.context)
     if kind not in DIREKTIV_TYPES:

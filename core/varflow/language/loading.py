@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,7 +19,7 @@ from varflow.language import checks, documents, editions, syntax
 from varflow.language.declarations import DeclaredVariable
 from varflow.language.documents import Document, InvalidYamlError
 from varflow.language.editions import Envelope, Kind
-from varflow.language.expressions import Dialect, Fault
+from varflow.language.expressions import Dialect, Fault, Path
 from varflow.language.fields import Context
 from varflow.language.workflow import Workflow
 
@@ -33,6 +33,14 @@ class Origin:
     line: int
     reason: str
     """Why its dialect was chosen."""
+    document: Document
+    prefix: Path
+    """Where the spec is in the document."""
+
+    def problem(self, fault: Fault) -> Problem:
+        """Return what is wrong at a place in the spec, with its line."""
+        whole = Fault((*self.prefix, *fault.path), fault.message, fault.hint)
+        return _problem(self.file, self.document, whole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +56,7 @@ class Definitions:
     """What the documents say themselves, in their order; for `manifests`."""
 
 
-def load_files(paths: Iterable[str | Path], *, dialect: Dialect | None = None) -> Definitions:
+def load_files(paths: Iterable[str | FilePath], *, dialect: Dialect | None = None) -> Definitions:
     """Load YAML files. Reads them and waits for a process, so not for an event loop.
 
     Args:
@@ -152,7 +160,7 @@ class _Loading:
             self.problems.append(Problem(file, "holds no document"))
         for document in found:
             envelope = editions.open_document(
-                document.value, stem=Path(file).stem, dialect=self._dialect
+                document.value, stem=FilePath(file).stem, dialect=self._dialect
             )
             if isinstance(envelope, Fault):
                 self.problems.append(_problem(file, document, envelope))
@@ -230,7 +238,11 @@ def _add_workflow(result: Definitions, part: _Part, value: _Made) -> list[Fault]
     if first is not None:
         return [Fault((), f"the workflow {name!r} is already defined in {first.file}:{first.line}")]
     result.origins[name] = Origin(
-        file=part.file, line=part.document.root.line, reason=part.envelope.choice.reason
+        file=part.file,
+        line=part.document.root.line,
+        reason=part.envelope.choice.reason,
+        document=part.document,
+        prefix=part.envelope.prefix,
     )
     if isinstance(value, Workflow):
         result.workflows[name] = value

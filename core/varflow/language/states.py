@@ -7,14 +7,22 @@ in `STATES`: the schema of the custom resource follows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, PlainValidator, StrictBool, ValidationInfo
+from pydantic import (
+    Field,
+    PlainValidator,
+    StrictBool,
+    StrictInt,
+    ValidationInfo,
+    model_validator,
+)
 
 from varflow.language import bounds, expressions, fields, wording
 from varflow.language.fields import (
     Expression,
     Identifier,
+    JsonSchema,
     Key,
     Model,
     Name,
@@ -33,10 +41,7 @@ _LATER_STATES = {
     "eventXor",
     "eventsAnd",
     "eventsXor",
-    "foreach",
     "generateEvent",
-    "parallel",
-    "validate",
 }
 
 
@@ -51,6 +56,43 @@ class Retries(Model):
     """How many times longer each further wait is; 1 unless given."""
     codes: tuple[Pattern, ...] = Field(min_length=1, max_length=bounds.CODES)
     """Patterns of the error codes after which to try again."""
+
+
+class ConstantRetry(Model):
+    """The first further attempts: always after the same time."""
+
+    attempts: Annotated[int, Field(strict=True, ge=1, le=bounds.ATTEMPTS)]
+    """Further attempts after the first."""
+    delay: Seconds = 5.0
+    """How long to wait before each, as an ISO 8601 duration; PT5S unless given."""
+
+
+class ExponentialRetry(Model):
+    """The further attempts after those: after longer and longer times."""
+
+    attempts: Annotated[int, Field(strict=True, ge=1, le=bounds.ATTEMPTS)]
+    """Further attempts after the first, and after those of `constant`."""
+    delay: Seconds = 5.0
+    """In seconds, the base; the exponent counts the attempts so far; PT5S unless given."""
+    multiplier: float = Field(default=1.0, ge=0, le=1000, allow_inf_nan=False)
+    """What that is multiplied with; 1 unless given."""
+    maxDelay: Seconds = 21600.0
+    """The longest wait, as an ISO 8601 duration; PT6H unless given."""
+
+
+class Retry(Model):
+    """When and how often actions without `retries` of their own are tried again."""
+
+    constant: ConstantRetry | None = None
+    """The first further attempts: always after the same time."""
+    exponential: ExponentialRetry | None = None
+    """The further attempts after those: after longer and longer times."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.constant is None and self.exponential is None:
+            fields.fail("is empty; give constant, exponential or both")
+        return self
 
 
 class Action(Model):
@@ -90,16 +132,12 @@ class StateCommon(Model):
     """What becomes the instance's metadata, with expressions."""
     transform: Expression | None = None
     """The new data, with expressions; it must give an object."""
+    stopIf: Expression | None = None
+    """An expression over the new data; when it is true the workflow ends well, here."""
     transition: Reference | None = None
     """Id of the next state; without one the workflow ends."""
     catch: Annotated[tuple[Catch, ...], Field(max_length=bounds.CATCHES)] = ()
     """What to do on errors: the first pattern that matches decides."""
-
-
-def _synchronous(value: bool) -> bool:  # noqa: FBT001
-    if value:
-        fields.fail("asynchronous actions are not supported yet")
-    return value
 
 
 class ActionState(StateCommon):
@@ -111,10 +149,49 @@ class ActionState(StateCommon):
     """Which function is called, and how."""
     timeout: Seconds | None = None
     """How long each attempt may take, as an ISO 8601 duration; 15 minutes unless given."""
-    async_: Annotated[StrictBool, AfterValidator(_synchronous)] = Field(
-        default=False, alias="async"
-    )
-    """Whether to go on without waiting; not supported yet."""
+    async_: StrictBool = Field(default=False, alias="async")
+    """Whether to go on without waiting for its end, however it ends."""
+
+
+class ParallelState(StateCommon):
+    """Call several functions at one time; the answers become `.return`."""
+
+    type: Literal["parallel"]
+    """What the state does."""
+    actions: tuple[Action, ...] = Field(min_length=1, max_length=bounds.ACTIONS)
+    """Which functions are called, and how."""
+    mode: Literal["and", "or"] = "and"
+    """Whether all must succeed, or one."""
+    timeout: Seconds | None = None
+    """How long each attempt may take, as an ISO 8601 duration; 15 minutes unless given."""
+
+
+class ForeachState(StateCommon):
+    """Call a function for every element of an array; the answers become `.return`."""
+
+    type: Literal["foreach"]
+    """What the state does."""
+    array: Expression
+    """The array, with expressions."""
+    action: Action
+    """Which function is called, and how; its expressions see an element as `.`."""
+    timeout: Seconds | None = None
+    """How long each attempt may take, as an ISO 8601 duration; 15 minutes unless given."""
+    parallelism: StrictInt = Field(default=bounds.BRANCHES, ge=1, le=bounds.BRANCHES)
+    """For how many elements at one time; 100 unless given."""
+    skipFailures: StrictBool = False
+    """Whether to go on when an action fails; `{error: {code, msg}}` is then its answer."""
+
+
+class ValidateState(StateCommon):
+    """Check data against a JSON Schema."""
+
+    type: Literal["validate"]
+    """What the state does."""
+    schema_: JsonSchema = Field(alias="schema")
+    """The JSON Schema."""
+    subject: Expression | None = None
+    """What is checked, with expressions; the whole data unless given."""
 
 
 class GetterVariable(Model):
@@ -220,16 +297,28 @@ class SwitchState(StateCommon):
 
 
 _States = (
-    ActionState | GetterState | SetterState | NoopState | ErrorState | DelayState | SwitchState
+    ActionState
+    | ParallelState
+    | ForeachState
+    | GetterState
+    | SetterState
+    | NoopState
+    | ErrorState
+    | DelayState
+    | SwitchState
+    | ValidateState
 )
 STATES: Mapping[str, type[_States]] = {
     "action": ActionState,
+    "parallel": ParallelState,
+    "foreach": ForeachState,
     "getter": GetterState,
     "setter": SetterState,
     "noop": NoopState,
     "error": ErrorState,
     "delay": DelayState,
     "switch": SwitchState,
+    "validate": ValidateState,
 }
 """The states by their `type`."""
 
@@ -253,3 +342,10 @@ def _state(value: Any, info: ValidationInfo) -> _States:
 
 
 State = Annotated[_States, PlainValidator(_state, json_schema_input_type=_States)]
+
+
+def calls_of(state: StateCommon) -> tuple[Action, ...]:
+    """Return the calls of functions that a state makes."""
+    if isinstance(state, ParallelState):
+        return state.actions
+    return (state.action,) if isinstance(state, ActionState | ForeachState) else ()

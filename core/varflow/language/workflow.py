@@ -14,7 +14,7 @@ from pydantic import Field, PlainValidator, StrictInt, ValidationInfo
 
 from varflow.language import bounds, fields
 from varflow.language.expressions import Dialect
-from varflow.language.fields import Model, Reference, Seconds
+from varflow.language.fields import JsonSchema, Model, Reference, Seconds
 from varflow.language.functions import (
     ContainerFunction,
     FileSpec,
@@ -29,15 +29,19 @@ from varflow.language.states import (
     Catch,
     DelayState,
     ErrorState,
+    ForeachState,
     GetterState,
     GetterVariable,
     NoopState,
+    ParallelState,
     Retries,
+    Retry,
     SetterState,
     SetterVariable,
     State,
     SwitchCondition,
     SwitchState,
+    ValidateState,
 )
 
 __all__ = [
@@ -48,13 +52,17 @@ __all__ = [
     "DelayState",
     "ErrorState",
     "FileSpec",
+    "ForeachState",
     "Function",
     "GetterState",
     "GetterVariable",
+    "InputSpec",
     "LocalSpec",
     "Model",
     "NoopState",
+    "ParallelState",
     "Retries",
+    "Retry",
     "Scale",
     "SetterState",
     "SetterVariable",
@@ -64,6 +72,7 @@ __all__ = [
     "SwitchCondition",
     "SwitchState",
     "Timeouts",
+    "ValidateState",
     "Workflow",
 ]
 
@@ -77,6 +86,13 @@ class Timeouts(Model):
     """When an error that can be caught is raised, `direktiv.cancels.timeout.soft`; 15 minutes."""
     kill: Seconds | None = None
     """When the instance is ended, `direktiv.cancels.timeout.hard`; 20 minutes, or 5 later."""
+
+
+class InputSpec(Model):
+    """What instances are given."""
+
+    schema_: JsonSchema = Field(alias="schema")
+    """A JSON Schema; an instance whose input does not match it fails before its first state."""
 
 
 class Start(Model):
@@ -103,8 +119,6 @@ class Workflow(Model):
     absent: ClassVar = {"states": "is missing; a workflow has at least one state"}
     later: ClassVar = {
         "history": "history is not supported yet",
-        "input": "a schema of the input is not supported yet",
-        "retry": "default retries are not supported yet",
         "schedules": "schedules are not supported yet",
         "schemas": "schemas are not supported",
         "sharedDir": "shared folders are not supported yet",
@@ -123,6 +137,10 @@ class Workflow(Model):
     """The steps; the first begins, unless start names another."""
     start: Annotated[Start, PlainValidator(_start, json_schema_input_type=Start)] = Start()
     """How instances begin."""
+    input: InputSpec | None = None
+    """What instances are given."""
+    retry: Retry | None = None
+    """When and how often actions without `retries` of their own are tried again."""
     timeouts: Timeouts = Timeouts()
     """Bounds on the whole instance."""
     pendingTimeoutSeconds: StrictInt | None = Field(default=None, ge=1, le=bounds.PENDING_SECONDS)

@@ -14,10 +14,14 @@ from varflow.engine.messages import (
     Event,
     Finish,
     GiveUp,
+    LoadData,
     Log,
     ReadVariables,
     SetTimer,
+    StartSubflow,
+    StopSubflow,
     StopTimer,
+    StoreData,
     WriteVariables,
 )
 from varflow.errors import ActionAbandoned, VarflowError
@@ -89,9 +93,9 @@ class Doing:
                 self._timers.stop(command.timer)
             case DispatchAction() | GiveUp():
                 self._start(command.action_id, command, is_resumed=is_resumed)
-            case ReadVariables() | WriteVariables():
+            case ReadVariables() | WriteVariables() | StoreData() | LoadData():
                 self._start(command.request, command, is_resumed=is_resumed)
-            case EnterState() | Finish():
+            case EnterState() | Finish() | StartSubflow() | StopSubflow():
                 raise AssertionError(f"{command} is nothing to carry out")
 
     async def close(self) -> None:

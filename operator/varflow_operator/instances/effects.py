@@ -3,6 +3,7 @@
 DispatchAction ─► `dispatching`: a pod, its outcome ─► ActionFinished
 GiveUp ─────────► DELETE to the pods, abandon the decision ─► ActionGivenUp
 ReadVariables, WriteVariables ─► `shells.variables`
+StoreData, LoadData ───────────► `shells.data`
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from varflow.engine.messages import (
     EffectFailed,
     Event,
     GiveUp,
+    LoadData,
     ReadVariables,
+    StoreData,
     WriteVariables,
 )
 from varflow.errors import InvalidInput, VarflowError
+from varflow.shells.data import DataEffects
 from varflow.shells.variables import VariableEffects
 from varflow.variables.scopes import Owners
 from varflow_operator.instances.blueprints import Blueprint
@@ -28,7 +32,7 @@ from varflow_operator.instances.errands import Errand
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.waiting import Report
 
-Effect = DispatchAction | GiveUp | ReadVariables | WriteVariables
+Effect = DispatchAction | GiveUp | ReadVariables | WriteVariables | StoreData | LoadData
 
 
 class Effects:
@@ -49,6 +53,7 @@ class Effects:
         self._variables = VariableEffects(
             owners=owners, variables=ground.variables, clock=ground.clock
         )
+        self._data = DataEffects(owners=owners, store=ground.variables.store, clock=ground.clock)
         pending = blueprint.workflow.pendingTimeoutSeconds
         self._errands = Errands(
             ground,
@@ -79,6 +84,8 @@ class Effects:
                 return await self._variables.read(command)
             case WriteVariables():
                 return await self._write(command)
+            case StoreData() | LoadData():
+                return await self._data.carry_out(command)
 
     def failure(self, request: str, error: VarflowError) -> EffectFailed:
         """Return the event for a command that ended with an error."""

@@ -18,7 +18,14 @@ from typing import Any, Final
 import orjson
 
 from varflow.engine import timeouts
-from varflow.language.workflow import ActionState, ContainerFunction, Workflow
+from varflow.language.states import calls_of
+from varflow.language.workflow import (
+    ActionState,
+    ContainerFunction,
+    ForeachState,
+    ParallelState,
+    Workflow,
+)
 from varflow_operator import names
 
 _POD_FIELDS: Final = frozenset(
@@ -36,6 +43,7 @@ _POD_FIELDS: Final = frozenset(
     }
 )
 """The fields of a function that its pods are made from."""
+_CALLING: Final = (ActionState, ForeachState, ParallelState)
 _SPARE_SECONDS: Final = 60
 """From the longest action's end until the pod is killed: its outputs are committed meanwhile."""
 _USUAL_SECONDS: Final = 45
@@ -143,8 +151,8 @@ def _grace_seconds(workflow: Workflow, function: str) -> int:
     given = [
         state.timeout
         for state in workflow.states
-        if isinstance(state, ActionState)
-        and state.action.function == function
+        if isinstance(state, _CALLING)
+        and any(action.function == function for action in calls_of(state))
         and state.timeout is not None
     ]
     if not given:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from varflow.errors import InvalidWorkflowFile, Problem
 from varflow.language import checks, loading
+from varflow.language.expressions import Fault
 from varflow.language.workflow import ContainerFunction, Workflow
 from varflow_operator import conditions
 from varflow_operator.kinds import Object
 from varflow_operator.resources import allowed, plans
+from varflow_operator.workflows import lacking
 
 REVISION_LENGTH: Final = 10
 
@@ -33,16 +36,23 @@ def read(obj: Object, *, is_compiled: bool = False) -> Workflow:
     workflow = loading.load_object(obj, is_compiled=is_compiled)
     if not isinstance(workflow, Workflow):
         raise InvalidWorkflowFile([Problem("object", "is no Workflow", field="kind")])
-    problems = [
-        Problem(workflow.name, fault.message, field=checks.format_path(path), hint=fault.hint)
-        for place, function in enumerate(workflow.functions)
-        if isinstance(function, ContainerFunction)
-        for fault in allowed.of(function).faults
-        for path in [("spec", "functions", place, *fault.path)]
-    ]
-    if problems:
-        raise InvalidWorkflowFile(problems)
+    faults = [*_find_forbidden(workflow), *lacking.find_faults(workflow)]
+    if faults:
+        raise InvalidWorkflowFile([_problem(workflow, fault) for fault in faults])
     return workflow
+
+
+def _find_forbidden(workflow: Workflow) -> Iterator[Fault]:
+    for place, function in enumerate(workflow.functions):
+        if isinstance(function, ContainerFunction):
+            for fault in allowed.of(function).faults:
+                path = ("spec", "functions", place, *fault.path)
+                yield Fault(path, fault.message, fault.hint)
+
+
+def _problem(workflow: Workflow, fault: Fault) -> Problem:
+    field = checks.format_path(fault.path)
+    return Problem(workflow.name, fault.message, field=field, hint=fault.hint)
 
 
 def message_of(error: InvalidWorkflowFile) -> str:

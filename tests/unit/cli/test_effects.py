@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from varflow.contract import SidecarSettings
 from varflow.engine.messages import (
     ActionGivenUp,
     GiveUp,
+    StartSubflow,
     VariablesWritten,
     VariableWrite,
     WriteVariables,
@@ -20,8 +23,11 @@ from varflow.variables.scopes import Scope
 from varflow.variables.stores.base import Condition
 from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.variables import Variables
+from varflow_cli.local.background import Background
+from varflow_cli.local.children import Child, Children
 from varflow_cli.local.effects import Effects
 from varflow_cli.local.functions import LocalFunctions
+from varflow_cli.progress import PlainWriter, Progress
 from varflow_sidecar.sidecar import Sidecar
 
 LARGE = b"x" * 100_000
@@ -47,16 +53,25 @@ def write(**values: bytes) -> WriteVariables:
     return WriteVariables(request="r", decision="d", items=items)
 
 
+def no_child(command: StartSubflow) -> Child:
+    raise AssertionError(command)
+
+
 async def make_effects(store: MemoryStore, folder: Path, *, max_bytes: int | None) -> Effects:
     variables = Variables(store, max_bytes=max_bytes)
     await variables.open()
     settings = SidecarSettings(shared_dir=str(folder))
+    background = Background()
     async with Sidecar.open(variables, {}, settings=settings) as sidecar:
         return Effects(
             owners=OWNERS,
             variables=variables,
             actions=sidecar.actions,
             functions=LocalFunctions(),
+            family="",
+            children=Children(no_child, background=background, clock=time.time),
+            background=background,
+            progress=Progress(PlainWriter(io.StringIO())),
         )
 
 

@@ -20,7 +20,6 @@ from varflow.engine.messages import (
     VariableWrite,
     WriteVariables,
 )
-from varflow.language.workflow import SubflowFunction
 
 Json = Any
 NOOP = {"id": "n", "type": "noop"}
@@ -470,10 +469,3 @@ def test_warnings_of_an_action_go_to_the_log() -> None:
     assert driver.find(Log) == [
         Log(level=LogLevel.WARNING, text="out/workflow/a: too long", state="a")
     ]
-
-
-def test_a_function_that_is_no_container_is_refused_until_it_can_be_called() -> None:
-    subflow = SubflowFunction(id="fn", type="subflow", workflow="other")
-    end = run(make_workflow(make_action(), functions=[subflow])).end
-
-    assert (end.status, end.code) == ("failed", "direktiv.workflow.invalid")

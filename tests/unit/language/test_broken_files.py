@@ -91,13 +91,14 @@ FIELDS = [
         id="two values of one name",
     ),
     pytest.param(
-        "states: [{id: a, type: foreach}, {id: b, type: forech}, {id: c}, {id: d, type: [x]}]",
+        "states: [{id: a, type: eventsAnd}, {id: b, type: forech}, {id: c}, {id: d, type: [x]}]",
         [
-            "1: states[0].type: state type 'foreach' is not supported yet",
+            "1: states[0].type: state type 'eventsAnd' is not supported yet",
             "1: states[1].type: unknown state type 'forech' (did you mean 'foreach'?)",
             (
                 "1: states[2].type: is missing; "
-                "a state is one of action, getter, setter, noop, error, delay, switch"
+                "a state is one of action, parallel, foreach, getter, setter, noop, error, "
+                "delay, switch, validate"
             ),
             "1: states[3].type: must be a string, not a list",
         ],
@@ -109,9 +110,99 @@ FIELDS = [
         id="a start of later versions",
     ),
     pytest.param(
-        "functions: [{id: s, type: subflow, workflow: x}]\nstates: [{id: a, type: noop}]",
-        ["1: functions[0].type: subflow functions are not supported yet"],
-        id="a subflow",
+        "functions:\n- {id: s, type: subflow}\n"
+        "- {id: t, type: subflow, workflow: x, files: [{key: a}]}\n"
+        "- {id: u, type: subflow, workflow: ''}\n- {id: v, type: subflow, workflow: x}\n"
+        "states:\n- id: a\n  type: action\n"
+        "  action: {function: v, files: [{key: a}]}\n- id: b\n  type: parallel\n"
+        "  actions:\n  - {function: v, files: [{key: a}]}\n",
+        [
+            "2: functions[0].workflow: is missing",
+            "3: functions[1].files: unknown field",
+            "4: functions[2].workflow: is empty",
+            "9: states[0].action.files: is not for a subflow; it shares variables by their scope",
+            (
+                "13: states[1].actions[0].files: "
+                "is not for a subflow; it shares variables by their scope"
+            ),
+        ],
+        id="subflows",
+    ),
+    pytest.param(
+        "functions: [{id: f, image: x}]\nstates:\n- id: a\n  type: parallel\n  mode: xor\n"
+        "  actions: []\n- id: b\n  type: parallel\n  actions:\n  - {function: g}\n"
+        "  - {function: f, input: 'jq(.a |)'}\n- id: c\n  type: parallel\n"
+        "  action: {function: f}\n",
+        [
+            "5: states[0].mode: must be 'and' or 'or', not 'xor' (did you mean 'or'?)",
+            "6: states[0].actions: is empty; at least one is needed",
+            "10: states[1].actions[0].function: there is no function 'g'",
+            "11: states[1].actions[1].input: jq cannot compile this: it ends too early",
+            "12: states[2].actions: is missing",
+            "14: states[2].action: unknown field (did you mean 'actions'?)",
+        ],
+        id="parallel states",
+    ),
+    pytest.param(
+        "functions: [{id: f, image: x}]\nstates:\n- id: a\n  type: foreach\n  array: jq(.a\n"
+        "  action: {function: g}\n- {id: b, type: foreach}\n"
+        "- {id: c, type: foreach, array: [], action: []}\n",
+        [
+            "5: states[0].array: 'jq(' at character 1 is never closed",
+            "6: states[0].action.function: there is no function 'g'",
+            "7: states[1].array: is missing",
+            "7: states[1].action: is missing",
+            "8: states[2].action: must be a mapping, not a list",
+        ],
+        id="foreach states",
+    ),
+    pytest.param(
+        "retry: {}\ninput: {shema: {}}\nfunctions: [{id: f, image: x}]\nstates:\n- id: a\n"
+        "  type: foreach\n  array: [1]\n  action: {function: f}\n  parallelism: 101\n"
+        "  skipFailures: 1\n  stopIf: jq(\n",
+        [
+            "1: retry: is empty; give constant, exponential or both",
+            "2: input.schema: is missing",
+            "2: input.shema: unknown field (did you mean 'schema'?)",
+            "9: states[0].parallelism: is 101; at most 100 is allowed",
+            "10: states[0].skipFailures: must be true or false, not a number",
+            "11: states[0].stopIf: 'jq(' at character 1 is never closed",
+        ],
+        id="bounds of runs",
+    ),
+    pytest.param(
+        "retry:\n  constant: {attempts: 0, delay: 5s}\n"
+        "  exponential: {attempts: 1.5, multiplier: -1, maxDelay: 1}\n"
+        "states: [{id: a, type: noop}]\n",
+        [
+            "2: retry.constant.attempts: is 0; at least 1 is needed",
+            "2: retry.constant.delay: '5s' is not an ISO 8601 duration such as PT5S or P1DT12H",
+            "3: retry.exponential.attempts: must be a whole number, not a fraction",
+            "3: retry.exponential.maxDelay: must be an ISO 8601 duration such as PT5S, not 1",
+            "3: retry.exponential.multiplier: is -1; at least 0.0 is needed",
+        ],
+        id="a default retry",
+    ),
+    pytest.param(
+        "states:\n- id: a\n  type: validate\n  schema: {type: strin}\n"
+        "- id: b\n  type: validate\n  schema:\n    $ref: 'https://example.com/schema.json'\n"
+        "- id: c\n  type: validate\n  schema: text\n- {id: d, type: validate}\n"
+        "- id: e\n  type: validate\n  schema: {$ref: 'file:///etc/hostname'}\n"
+        "- id: f\n  type: validate\n  schema: {$ref: '#/no/such/place'}\n"
+        "- id: g\n  type: validate\n  schema: {pattern: '['}\n",
+        [
+            (
+                "4: states[0].schema: is no JSON Schema at type: "
+                "\"strin\" is not valid under any of the schemas listed in the 'anyOf' keyword"
+            ),
+            "7: states[1].schema: is no JSON Schema: it refers to something outside, 'https://example.com/schema.json'",
+            "11: states[2].schema: is no JSON Schema: that is a mapping, or true or false",
+            "12: states[3].schema: is missing",
+            "15: states[4].schema: is no JSON Schema: it refers to something outside, 'file:///etc/hostname'",
+            "18: states[5].schema: is no JSON Schema: Pointer '/no/such/place' does not exist",
+            '21: states[6].schema: is no JSON Schema at pattern: "[" is not a "regex"',
+        ],
+        id="schemas that are none",
     ),
     pytest.param(
         "functions:\n- {id: f, type: knativ-workflow, image: x}\n- {id: g, type: reusable}\n"
@@ -179,7 +270,6 @@ FIELDS = [
         "      max_attempts: 1.5\n      delay: 5s\n      codes: ['']\n  catch: [{error: ' '}]\n",
         [
             "5: states[0].timeout: must be an ISO 8601 duration such as PT5S, not 15",
-            "6: states[0].async: asynchronous actions are not supported yet",
             "10: states[0].action.retries.max_attempts: must be a whole number, not a fraction",
             (
                 "11: states[0].action.retries.delay: "

@@ -10,6 +10,9 @@ from tests.support.definitions import CALL, OWNER, pods_of, workflow_object, wor
 from varflow_operator.resources import plans
 from varflow_operator.resources.plans import Scale
 
+EACH = {"id": "each", "type": "foreach", "array": [], "action": {"function": "f"}}
+BOTH = {"id": "both", "type": "parallel", "actions": [{"function": "f"}] * 2}
+
 
 @pytest.mark.parametrize(
     "change",
@@ -61,8 +64,20 @@ def test_states_and_timeouts_keep_the_pods() -> None:
         ([{**CALL, "timeout": "P10Y"}], None, 1200 + 60),
         ([{**CALL, "timeout": "P10Y"}], {"kill": "PT2H"}, 7200 + 60),
         ([{"id": "n", "type": "noop"}], None, 45),
+        ([{**EACH, "timeout": "PT10S"}], None, 10 + 60),
+        ([{**BOTH, "timeout": "PT10S"}], None, 10 + 60),
     ],
-    ids=["default", "given", "fraction", "longest", "instance's", "longer instance's", "uncalled"],
+    ids=[
+        "default",
+        "given",
+        "fraction",
+        "longest",
+        "instance's",
+        "longer instance's",
+        "uncalled",
+        "for each element",
+        "at one time",
+    ],
 )
 def test_a_pod_may_end_its_longest_action(states: Any, timeouts: Any, seconds: int) -> None:
     assert pods_of(states=states, timeouts=timeouts).grace_seconds == seconds

@@ -19,7 +19,18 @@ from typing import Any, Final
 
 from varflow.engine.reports import Report
 from varflow.engine.snapshots import Effect
-from varflow.engine.states import action, delay, error, getter, noop, setter, switch
+from varflow.engine.states import (
+    action,
+    delay,
+    error,
+    foreach,
+    getter,
+    noop,
+    parallel,
+    setter,
+    switch,
+    validate,
+)
 from varflow.engine.turns import Turn, Verdict, Work
 
 
@@ -44,8 +55,11 @@ TABLE: Final = {
     "action": Behaviour(action.enter, action.on_report, action.resume),
     "delay": Behaviour(delay.enter, delay.on_report),
     "error": Behaviour(error.enter),
+    "foreach": Behaviour(foreach.enter, foreach.on_report, foreach.resume),
     "getter": Behaviour(getter.enter, getter.on_report, getter.resume),
     "noop": Behaviour(noop.enter),
+    "parallel": Behaviour(parallel.enter, parallel.on_report, parallel.resume),
     "setter": Behaviour(setter.enter, setter.on_report, setter.resume),
     "switch": Behaviour(switch.enter),
+    "validate": Behaviour(validate.enter),
 }
