@@ -11,6 +11,7 @@ credentials after a 401. Everything else is the caller's, who knows its deadline
 from __future__ import annotations
 
 import ssl
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -35,6 +36,8 @@ _IDLE_SECONDS: Final = 60.0
 _CONNECTIONS: Final = 64
 """At one time; more requests wait for one, as the API server's fairness would make them."""
 
+_LEAVES_CLOSED: Final = sys.version_info < (3, 12, 7)
+"""asyncio keeps TLS connections that were closed in the middle of something for 30 s or for ever."""
 _VERBS_FOR_ONE: Final = frozenset({"get", "apply", "update", "patch", "delete"})
 
 Observe = Callable[[str, Kind, int, float], None]
@@ -124,7 +127,10 @@ class Transport:
         """
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                ssl=self._login.ssl, limit=connections, keepalive_timeout=_IDLE_SECONDS
+                ssl=self._login.ssl,
+                limit=connections,
+                keepalive_timeout=_IDLE_SECONDS,
+                enable_cleanup_closed=_LEAVES_CLOSED,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             # compressing costs the API server more than the network between them

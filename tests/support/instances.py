@@ -15,10 +15,10 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -56,7 +56,6 @@ URL = "test.varflow.dev/url"
 SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts")
 
 Json = Any
-Event = tuple[str, Object]
 Handler = Callable[["Call"], Awaitable[Json]]
 
 _epochs = itertools.count(1)
@@ -232,7 +231,7 @@ class Operator:
         while True:
             found = self.ground.cluster.watch(kind, self._world.namespace)
             with contextlib.suppress(ClusterUnavailable):  # other tests may install kinds
-                async with contextlib.aclosing(cast("AsyncGenerator[Event]", found)) as events:
+                async with contextlib.aclosing(found) as events:
                     async for event_type, obj in events:
                         observer.observe(event_type, obj)
             await asyncio.sleep(0.05)

@@ -33,9 +33,9 @@ def fields_of_types() -> dict[str, list[str]]:
 
 
 def required_of_types() -> dict[str, list[str]]:
-    """Return what each type of state cannot do without, beside what all have."""
+    """Return what CEL sees of what a type of state cannot do without, beside what all have."""
     found = {
-        kind: [it for it in _schema(kind)["required"] if it in own]
+        kind: [it for it in _schema(kind)["required"] if it in own and _is_visible(own[it])]
         for kind, own in _own_fields().items()
     }
     return {kind: names for kind, names in found.items() if names}
