@@ -41,7 +41,7 @@ _logger = logging.getLogger(__name__)
 
 _RENEWALS: Final = 3
 """In one duration."""
-_LOOKS: Final = 6
+_LOOKS: Final = 15
 """Of a standby in one duration."""
 _HELD: Final = 2 / 3
 """Part of the duration after which a holder that could not renew has stopped."""

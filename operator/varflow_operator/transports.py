@@ -36,8 +36,8 @@ _IDLE_SECONDS: Final = 60.0
 _CONNECTIONS: Final = 64
 """At one time; more requests wait for one, as the API server's fairness would make them."""
 
-_LEAVES_CLOSED: Final = sys.version_info < (3, 12, 7)
-"""asyncio keeps TLS connections that were closed in the middle of something for 30 s or for ever."""
+_LEAVES_CLOSED: Final = sys.version_info < (3, 12, 8)
+"""asyncio keeps TLS connections that were closed in the middle of something, some for ever."""
 _VERBS_FOR_ONE: Final = frozenset({"get", "apply", "update", "patch", "delete"})
 
 Observe = Callable[[str, Kind, int, float], None]

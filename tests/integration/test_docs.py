@@ -35,7 +35,9 @@ def is_workflow(block: Block) -> bool:
     if block.language != "yaml" or INVALID in block.marks:
         return False
     document = yaml.safe_load(block.text)
-    return isinstance(document, dict) and ("states" in document or "kind" in document)
+    return isinstance(document, dict) and (
+        "states" in document or document.get("kind") in {"Workflow", "Variable"}
+    )
 
 
 WORKFLOWS = [block for block in BLOCKS if is_workflow(block)]

@@ -18,6 +18,12 @@ from tests.support.instances import Call, Json, World, action
 from varflow.variables.scopes import Scope
 from varflow_operator.instances.crashpoints import CrashPoint
 
+pytestmark = [
+    # A control plane that dies closes nothing, and here it dies within the test's own process.
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 LARGE = "x" * 40_000
 """More than a snapshot or an output in the status may have."""
 SET = {

@@ -186,13 +186,9 @@ async def test_watch_that_ends_for_good_is_an_error(
     assert not [task for task in asyncio.all_tasks() if handlers._is_guarded(task)]
 
 
-async def test_tasks_of_others_outlive_the_watches(cluster: Cluster, namespace: str) -> None:
-    started = asyncio.Event()
-    feed = Feed(Subscription(CONFIG_MAP, (Notes(),)), Metrics())
-    watching = asyncio.create_task(
-        handlers.watch(cluster, [feed], (namespace,), started=started.set)
-    )
-    await started.wait()
+async def test_tasks_of_others_outlive_the_watches(
+    watching: asyncio.Task[None],
+) -> None:
     other = asyncio.create_task(asyncio.Event().wait())
 
     watching.cancel()

@@ -76,6 +76,8 @@ def _target(name: str, message: str, state: Spec, path: str) -> Case:
 
 
 CALL: Spec = {"type": "action", "action": {"function": "f"}}
+PARALLEL: Spec = {"type": "parallel", "actions": [{"function": "f"}]}
+FOREACH: Spec = {"type": "foreach", "array": [1], "action": {"function": "f"}}
 SWITCH: Spec = {"type": "switch", "conditions": [{"condition": True}]}
 GET: Spec = {"type": "getter", "variables": [{"key": "x", "scope": "workflow", "as": "y"}]}
 SET: Spec = {
@@ -86,6 +88,8 @@ ERROR: Spec = {"type": "error", "error": "x", "message": "y"}
 DELAY: Spec = {"type": "delay", "duration": "PT1S"}
 _SHORT: dict[str, Spec] = {
     "action": CALL,
+    "parallel": PARALLEL,
+    "foreach": FOREACH,
     "getter": GET,
     "setter": SET,
     "error": ERROR,
@@ -193,6 +197,10 @@ _STATES = (
             ("action", "action", {"function": "f"}),
             ("timeout", "action", "PT1S"),
             ("async", "action", False),
+            ("actions", "parallel", [{"function": "f"}]),
+            ("mode", "parallel", "or"),
+            ("parallelism", "foreach", 5),
+            ("skipFailures", "foreach", True),
             ("variables", "setter", SET["variables"]),
             ("error", "error", "x"),
             ("message", "error", "x"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.variables import OWNERS, Clock, address, paths_of
+from tests.support.variables import OWNERS, Clock, address, chunked, paths_of
 from varflow.errors import ActionAbandoned
 from varflow.variables import decisions, paths, pendings, records
 from varflow.variables.contents import inline
@@ -122,6 +122,32 @@ async def test_a_record_under_a_decided_claim_is_cleared_with_the_new_bytes(
 
     assert await variables.clear_scope(OWNERS, Scope.NAMESPACE) == 1
     assert await paths_of(store, "/bodies/") == []
+
+
+async def test_an_ended_instance_keeps_its_output_and_its_log(store: MemoryStore) -> None:
+    variables = Variables(store)
+    kept = {paths.data(OWNERS, "output"), paths.log_chunk(OWNERS, "1")}
+    for path in (*kept, paths.data(OWNERS, "checkpoint")):
+        await store.write_body(path, chunked(b"x"))
+
+    await variables.end_instance(OWNERS, kept_data="output")
+
+    assert set(await paths_of(store)) == kept
+
+
+async def test_a_removed_instance_leaves_nothing_once_no_attempt_is_left(
+    store: MemoryStore,
+) -> None:
+    clock = Clock()
+    variables = Variables(store, clock=clock)
+    await variables.commit(D, [Change(address("mine", Scope.INSTANCE), inline(b"1"))])
+    await store.write_body(paths.log_chunk(OWNERS, "1"), chunked(b"x"))
+
+    await variables.remove_instance(OWNERS, keep_until=clock.now + 1)
+    assert await paths_of(store) == [D]
+    clock.now += 1
+    await variables.remove_instance(OWNERS, keep_until=clock.now)
+    assert await paths_of(store) == []
 
 
 async def test_a_removed_namespace_is_empty_and_its_neighbour_whole(store: MemoryStore) -> None:
