@@ -64,12 +64,15 @@ def _of_scheduling(status: Object) -> str:
 
 
 def _of_container(container: Mapping[str, Any]) -> str:
-    waiting = (container.get("state") or {}).get("waiting") or {}
-    if waiting.get("reason", "") in _FINE:
-        return ""
-    last = (container.get("lastState") or {}).get("terminated") or {}
-    ended = f" (it ended with {_end(last)})" if last else ""
-    return f"{_said(waiting)}{ended}"
+    state = container.get("state") or {}
+    waiting = state.get("waiting") or {}
+    last = state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
+    if waiting.get("reason", "") not in _FINE:
+        ended = f" (it ended with {_end(last)})" if last else ""
+        return f"{_said(waiting)}{ended}"
+    if last and not container.get("ready"):  # between two starts, or in one that may end as well
+        return f"Crashed: container {container.get('name')} ended with {_end(last)}"
+    return ""
 
 
 def _of_pod(status: Object) -> str:

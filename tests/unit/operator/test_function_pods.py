@@ -127,6 +127,33 @@ UNSCHEDULABLE = {
             id="the function dies",
         ),
         pytest.param(
+            {
+                "containerStatuses": [
+                    {
+                        "name": "function",
+                        "ready": False,
+                        "state": {"terminated": {"reason": "Error", "exitCode": 1}},
+                    }
+                ]
+            },
+            "Crashed: container function ended with Error, exit code 1",
+            id="the function is dead between two starts",
+        ),
+        pytest.param(
+            {
+                "containerStatuses": [
+                    {
+                        "name": "function",
+                        "ready": True,
+                        "state": {"running": {}},
+                        "lastState": {"terminated": {"reason": "Error", "exitCode": 1}},
+                    }
+                ]
+            },
+            "",
+            id="the function has recovered",
+        ),
+        pytest.param(
             {"phase": "Failed", "reason": "Evicted", "message": "low on memory"},
             "Evicted: low on memory",
             id="the pod was evicted",
