@@ -24,7 +24,7 @@ def wake_seconds(*, times: int = 10_000) -> float:
     """
     near, far = socket.socketpair()
     command = [sys.executable, "-c", _ECHO, str(far.fileno())]
-    with near, subprocess.Popen(command, pass_fds=[far.fileno()]):
+    with subprocess.Popen(command, pass_fds=[far.fileno()]), near:  # it ends when `near` is closed
         far.close()
         return statistics.median(_timed_echo(near) for _ in range(times))
 
