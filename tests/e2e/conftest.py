@@ -15,7 +15,7 @@ from tests.support import installation
 from tests.support.cluster import images, targets
 from tests.support.cluster.kubectl import Kubectl
 from tests.support.cluster.targets import Target
-from tests.support.installation import Installation
+from tests.support.installation import Bucket, Installation
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +31,13 @@ def cluster(run_folder: Path) -> Iterator[Target]:
 def varflow(cluster: Target) -> Iterator[Installation]:
     """Varflow in that cluster, by helm and with the chart's own values."""
     with installation.installed(cluster) as found:
+        yield found
+
+
+@pytest.fixture
+def bucket(varflow: Installation) -> Iterator[Bucket]:
+    """Its store, as an S3 client sees it."""
+    with installation.bucket(varflow) as found:
         yield found
 
 

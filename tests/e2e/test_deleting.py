@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import installation
 from tests.support.cluster.kubectl import Kubectl
-from tests.support.cluster_runs import apply_workflow, output_of, start
+from tests.support.cluster_runs import apply_workflow, output_of, start, uid
 from tests.support.installation import Bucket, Installation, eventually
 
 COUNTING = {"id": "f", "image": "localhost:5000/counting:v1"}
@@ -37,18 +36,6 @@ def here(varflow: Installation, kubectl: Kubectl, namespace: str) -> Kubectl:
     there = kubectl.in_namespace(namespace)
     apply_workflow(there, "keeping", functions=[COUNTING], states=STATES)
     return there
-
-
-@pytest.fixture
-def bucket(varflow: Installation) -> Iterator[Bucket]:
-    """The store."""
-    with installation.bucket(varflow) as found:
-        yield found
-
-
-def uid(kubectl: Kubectl, *what: str) -> str:
-    found: str = kubectl.get(*what)["metadata"]["uid"]
-    return found
 
 
 def begin(here: Kubectl) -> str:

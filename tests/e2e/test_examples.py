@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterator
 
 import pytest
 
-from tests.support import installation
 from tests.support.cluster.kubectl import Kubectl
 from tests.support.cluster.places import ROOT
-from tests.support.cluster_runs import apply_file, finish, output_of, start
+from tests.support.cluster_runs import apply_file, finish, output_of, start, uid
 from tests.support.installation import Bucket, Installation
 
 EXAMPLES = ROOT / "examples"
@@ -22,18 +20,6 @@ EXAMPLES = ROOT / "examples"
 def here(varflow: Installation, kubectl: Kubectl, namespace: str) -> Kubectl:
     """Calls in the test's namespace, of a cluster with Varflow."""
     return kubectl.in_namespace(namespace)
-
-
-@pytest.fixture
-def bucket(varflow: Installation) -> Iterator[Bucket]:
-    """The store."""
-    with installation.bucket(varflow) as found:
-        yield found
-
-
-def uid(kubectl: Kubectl, *what: str) -> str:
-    found: str = kubectl.get(*what)["metadata"]["uid"]
-    return found
 
 
 def value_of(bucket: Bucket, namespace_uid: str, path: str) -> bytes:

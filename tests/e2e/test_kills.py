@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.support import installation
 from tests.support.cluster.kubectl import Kubectl
 from tests.support.cluster_runs import apply_workflow, finish, start_all
 from tests.support.installation import Bucket, Installation, eventually, kill_container
@@ -44,13 +43,6 @@ def here(varflow: Installation, kubectl: Kubectl, namespace: str) -> Kubectl:
     there = kubectl.in_namespace(namespace)
     apply_workflow(there, "counting", functions=[COUNTING], states=[WORK, COUNT])
     return there
-
-
-@pytest.fixture
-def bucket(varflow: Installation) -> Iterator[Bucket]:
-    """The store."""
-    with installation.bucket(varflow) as found:
-        yield found
 
 
 def function_pod(here: Kubectl) -> str:

@@ -84,3 +84,9 @@ def output_of(kubectl: Kubectl, workflow: str, *, input: Json = None) -> Json:
     status = run(kubectl, workflow, input=input)
     assert status["phase"] == "Complete", status
     return status["output"]
+
+
+def uid(kubectl: Kubectl, *what: str) -> str:
+    """Return an object's UID, which stands in the paths of what it owns in the store."""
+    found: str = kubectl.get(*what)["metadata"]["uid"]
+    return found

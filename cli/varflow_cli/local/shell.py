@@ -41,13 +41,13 @@ from varflow.engine.messages import (
     StopSubflow,
     StopTimer,
     StoreData,
-    TimerFired,
     WriteVariables,
 )
 from varflow.errors import ActionAbandoned, VarflowError
 from varflow.language.evaluating import Evaluator
 from varflow.language.workflow import Workflow
 from varflow.shells import driving
+from varflow.shells.timers import Timers
 from varflow_cli.local.effects import Effects
 from varflow_cli.local.secrets import Secrets
 from varflow_cli.progress import Progress
@@ -75,7 +75,7 @@ class Shell:
         self._progress = progress
         self._clock = clock
         self._inbox: asyncio.Queue[Event | Exception] = asyncio.Queue()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers = Timers(clock=clock, fire=self._inbox.put_nowait)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, input: Json, *, depth: int = 0) -> Finish:
@@ -139,9 +139,9 @@ class Shell:
 
     def _wind(self, command: SetTimer | StopTimer) -> None:
         if isinstance(command, SetTimer):
-            self._set_timer(command)
+            self._timers.set(command)
         else:
-            self._stop_timer(command.timer)
+            self._timers.stop(command.timer)
 
     def _begin(self, request: str, work: Coroutine[Any, Any, Event]) -> None:
         task = asyncio.create_task(self._answer(request, work))
@@ -158,26 +158,8 @@ class Shell:
         except Exception as error:  # noqa: BLE001 - a defect; `run` raises it
             self._inbox.put_nowait(error)
 
-    def _set_timer(self, command: SetTimer) -> None:
-        self._stop_timer(command.timer)
-        delay = max(0.0, command.at - self._clock())
-        loop = asyncio.get_running_loop()
-        self._timers[command.timer] = loop.call_later(delay, self._fire, command)
-
-    def _fire(self, command: SetTimer) -> None:
-        del self._timers[command.timer]
-        # The two clocks may differ by a little; a timer never fires before its time.
-        at = max(self._clock(), command.at)
-        self._inbox.put_nowait(TimerFired(at=at, timer=command.timer))
-
-    def _stop_timer(self, timer: str) -> None:
-        handle = self._timers.pop(timer, None)
-        if handle is not None:
-            handle.cancel()
-
     async def _stop(self) -> None:
-        for timer in list(self._timers):
-            self._stop_timer(timer)
+        self._timers.stop_all()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

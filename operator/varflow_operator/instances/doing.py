@@ -26,12 +26,12 @@ from varflow.engine.messages import (
 )
 from varflow.errors import ActionAbandoned, VarflowError
 from varflow.logs import Level
+from varflow.shells.timers import Timers
 from varflow.variables.scopes import Owners
 from varflow_operator.instances.conflicts import Deposed
 from varflow_operator.instances.effects import Effect, Effects
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.starting import Beginning
-from varflow_operator.instances.timers import Timers
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The timers of one instance: the engine's names, the event loop's clock."""
+"""The timers of one instance: the engine's names, the event loop's clock. Of both shells."""
 
 from __future__ import annotations
 
