@@ -1,4 +1,7 @@
-"""`python -m bench [ROW…] [--quick]`: measure, and print the table of design §9."""
+"""`python -m bench [ROW…] [--quick]`: measure, and print the table of design §9.
+
+`operators` builds an API server the first time, `cluster` a node; they are measured when named.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench import table
-from bench.rows import archives, commands, requests, streams
+from bench.rows import archives, cluster, commands, operators, requests, streams
 from bench.table import Row
 
 
@@ -23,7 +26,11 @@ MEASUREMENTS: dict[str, Measurement] = {
     "archives": archives.measure,
     "streams": streams.measure,
     "commands": commands.measure,
+    "operators": operators.measure,
+    "cluster": cluster.measure,
 }
+ON_ITS_OWN = ("requests", "archives", "streams", "commands")
+"""What needs nothing but this machine; measured when no row is named."""
 
 
 def main() -> None:
@@ -34,7 +41,7 @@ def main() -> None:
     parser.add_argument("--dir", default=".", help="where to write; default: this folder's disk")
     options = parser.parse_args()
     rows: list[Row] = []
-    for name in options.rows or MEASUREMENTS:
+    for name in options.rows or ON_ITS_OWN:
         with tempfile.TemporaryDirectory(prefix=".bench-", dir=options.dir) as folder:
             rows += MEASUREMENTS[name](Path(folder).resolve(), is_quick=options.quick)
     print(table.render(rows))

@@ -109,18 +109,6 @@ class Sidecar:
             raise SystemExit(f"dispatch: {answer.status} {body!r}")
         return dispatch.action_id, Outcome.decode(body) if answer.status == 200 else None
 
-    def memory_bytes(self, *, peak: bool = False) -> int:
-        """Return the process's resident memory, now or at its highest."""
-        name = "VmHWM:" if peak else "VmRSS:"
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith(name):
-                return int(line.split()[1]) * 1024
-        raise SystemExit(f"no {name} in the status of process {self.pid}")
-
-    def forget_peak(self) -> None:
-        """Start `memory_bytes(peak=True)` anew."""
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
-
 
 @contextlib.contextmanager
 def running_sidecar(folder: Path) -> Iterator[Sidecar]:

@@ -6,7 +6,7 @@ import statistics
 import time
 from pathlib import Path
 
-from bench import floors, load
+from bench import floors, load, usage
 from bench.processes import Sidecar, running_bare_server, running_sidecar
 from bench.table import Row
 
@@ -46,7 +46,7 @@ def _extra(wake: float) -> float:
 
 
 def _idle(sidecar: Sidecar) -> list[Row]:
-    memory = sidecar.memory_bytes() / MIB
+    memory = usage.resident_bytes(sidecar.pid) / MIB
     return [
         Row(what="sidecar idle memory, file store", value=memory, goal=48, unit="MiB"),
         Row(what="sidecar ready after exec", value=sidecar.ready_seconds, goal=0.5, unit="s"),

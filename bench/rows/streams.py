@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from bench import floors
+from bench import floors, usage
 from bench.processes import Sidecar, running_sidecar
 from bench.table import Row
 
@@ -26,11 +26,11 @@ def measure(folder: Path, *, is_quick: bool) -> list[Row]:
     with running_sidecar(folder) as sidecar:
         action, _ = sidecar.dispatch({"hold": True}, wait=0)
         path = f"/var?aid={action}&scope=workflow&key=large"
-        idle = sidecar.memory_bytes()
-        sidecar.forget_peak()
+        idle = usage.resident_bytes(sidecar.pid)
+        usage.forget_peak(sidecar.pid)
         written = size / _upload(sidecar, path, source)
         read = size / _download(sidecar, path, size)
-        above = (sidecar.memory_bytes(peak=True) - idle) / MIB
+        above = (usage.resident_bytes(sidecar.pid, peak=True) - idle) / MIB
     name = f"{size // MIB:,} MiB variable"
     return [
         _rate(f"{name}, in", written, floor),

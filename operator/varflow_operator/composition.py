@@ -9,6 +9,7 @@ from functools import partial
 from varflow.language.evaluating import Evaluator
 from varflow.logs import StoreLog
 from varflow_operator import names
+from varflow_operator.announcing import Announcer
 from varflow_operator.instances.blueprints import Blueprints
 from varflow_operator.instances.definitions import Definitions
 from varflow_operator.instances.ground import Ground
@@ -52,15 +53,16 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
             ownership,
             note=partial(supplies.metrics.reconciled, VARIABLE),
         )
-        of_workflows = (workflows, ground.definitions, _Following(declared))
+        announcer = Announcer(cluster, reporter=settings.pod_name)
+        of_workflows = (workflows, ground.definitions, _Following(declared), announcer)
         yield Parts(
             subscriptions=(
                 Subscription(WORKFLOW, of_workflows),
-                Subscription(VARIABLE, (declared,)),
-                Subscription(INSTANCE, (instances,)),
+                Subscription(VARIABLE, (declared, announcer)),
+                Subscription(INSTANCE, (instances, announcer)),
                 Subscription(POD, (ground.pods,), labels=_OUR_PODS),
             ),
-            workers=(workflows, declared, instances, sweeper),
+            workers=(workflows, declared, instances, sweeper, announcer),
         )
 
 

@@ -95,6 +95,26 @@ async def test_a_variable_that_was_set_from_outside_is_read_by_the_next_run(
     assert ended.answer["output"] == {"x": 42}
 
 
+async def test_events_tell_what_became_of_workflow_and_instance(
+    caller: Caller, kubectl: Kubectl, namespace: str
+) -> None:
+    failing = {"id": "a", "type": "error", "error": "my.code", "message": "too old"}
+    flow = str(runs.write_workflow(caller.folder, failing))
+
+    ended = await call(caller, "run", "-k", flow, "--json")
+
+    def told() -> set[tuple[str, ...]]:
+        events = kubectl.in_namespace(namespace).get("events.events.k8s.io")["items"]
+        fields = ("type", "reason", "note")
+        return {(it["regarding"]["name"], *(it[field] for field in fields)) for it in events}
+
+    wanted = {
+        ("flow", "Normal", "Accepted", "Accepted"),
+        (ended.answer["instance"], "Warning", "Failed", "my.code: too old"),
+    }
+    await asyncio.to_thread(runs.wait_until, lambda: told() >= wanted, what="events")
+
+
 async def test_a_large_output_is_told_whole(caller: Caller) -> None:
     state = {"id": "a", "type": "noop", "transform": "jq({text: (.n * .text)})"}
     flow = str(runs.write_workflow(caller.folder, state))

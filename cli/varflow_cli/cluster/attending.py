@@ -129,7 +129,9 @@ async def _ended(
         ended.set()
         yield ended
         return
-    waiting = asyncio.create_task(_wait_for_last_line(connection, name))
+    waiting = asyncio.create_task(
+        instances.wait_for_end(connection.cluster, connection.namespace, name, show=_ignore)
+    )
     waiting.add_done_callback(lambda _: ended.set())
     try:
         yield ended
@@ -137,11 +139,6 @@ async def _ended(
     finally:
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-
-
-async def _wait_for_last_line(connection: Connection, name: str) -> None:
-    await instances.wait_for_end(connection.cluster, connection.namespace, name, show=_ignore)
-    await asyncio.sleep(tailing.LATE_SECONDS)
 
 
 @contextlib.asynccontextmanager

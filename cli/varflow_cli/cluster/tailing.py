@@ -26,8 +26,6 @@ from varflow_cli.progress import Progress
 _LOOK_SECONDS: Final = 1.0
 _BACK_SECONDS: Final = 10.0
 """How much later than its name says a chunk may appear: as long as a slow upload takes."""
-LATE_SECONDS: Final = 0.5
-"""The operator writes the last lines right after the instance's end, not before it."""
 _REST_SECONDS: Final = 15.0
 """How long the end of a run waits for its last lines."""
 
@@ -80,7 +78,6 @@ async def shown(
     task = asyncio.create_task(_show(connection, instance, progress, ended))
     try:
         yield
-        await asyncio.wait({task}, timeout=LATE_SECONDS)
         ended.set()
         await asyncio.wait({task}, timeout=_REST_SECONDS)
     finally:

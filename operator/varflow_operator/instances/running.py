@@ -54,6 +54,8 @@ LINGER_SECONDS: Final = 0.02
 """How long what happened waits for more before it is kept, when nothing depends on it."""
 _GIVE_UP_SECONDS: Final = 10.0
 """How long a crashed instance tries to give up what runs."""
+_LOG_SECONDS: Final = 2.0
+"""Who sees the end finds the last lines, unless the store takes longer than this."""
 KEPT_SECONDS: Final = 3600.0
 """After its last deadline an attempt cannot be left: by then clocks agree, and pods are gone."""
 
@@ -230,9 +232,13 @@ class Run:
 
     async def _end(self, finish: Finish) -> None:
         end = End(self._ground, self._keeper, self._owners, view=self.view)
-        if not self._is_gone:
-            await end.write(finish)
-        await self._ground.log.flush(self._owners)
+        flush = asyncio.ensure_future(self._ground.log.flush(self._owners))
+        try:
+            await asyncio.wait({flush}, timeout=_LOG_SECONDS)
+            if not self._is_gone:
+                await end.write(finish)
+        finally:
+            await flush
         is_quiet = await end.wait_for(self._doing.tasks)
         is_clean = is_quiet and not (self._is_resumed or self._doing.effects.is_anything_left)
         keep_until = None if is_clean else self._kill_at + KEPT_SECONDS

@@ -17,6 +17,8 @@ class Leftovers:
     has_variables: bool = False
     has_data: bool = False
     """Other than its output."""
+    has_record: bool = False
+    """Its output or its log, which stay as long as its object."""
     decided_at: float | None = None
     """When the last of its decisions was written; None when there is none."""
 
@@ -26,16 +28,23 @@ class Leftovers:
             case "vars":
                 self.has_variables = True
             case "data":
-                self.has_data |= not place.name.startswith(KEPT_DATA)
+                is_kept = place.name.startswith(KEPT_DATA)
+                self.has_data |= not is_kept
+                self.has_record |= is_kept
             case "decisions":
                 self.decided_at = max(self.decided_at or modified, modified)
             case _:
-                pass  # the log stays as long as the object
+                self.has_record = True
 
     @property
     def is_anything_ending(self) -> bool:
         """There is something that does not outlive the instance's end."""
         return self.has_variables or self.has_data or self.decided_at is not None
+
+    def is_fence(self, *, until: float) -> bool:
+        """Tell whether there are only decisions, of which the last was written after `until`."""
+        is_more = self.has_variables or self.has_data or self.has_record
+        return not is_more and self.decided_at is not None and self.decided_at > until
 
 
 @dataclass(slots=True)

@@ -166,7 +166,10 @@ class Sweeper:
                 await _attempt(self._end(replace(owners, instance=uid), over))
 
     async def _remove_instances(self, owners: Owners, gone: Mapping[str, Leftovers]) -> None:
+        fenced_since = self._ground.clock() - FENCE_SECONDS
         for uid, leftovers in gone.items():
+            if leftovers.is_fence(until=fenced_since):
+                continue
             _logger.info("instance %s is gone; its data is removed", uid)
             decided_at = leftovers.decided_at
             keep_until = None if decided_at is None else decided_at + FENCE_SECONDS
