@@ -99,6 +99,8 @@ class Dispatch:
     input: Any
     iterator: int = 0
     attempt: int = 0
+    is_first: bool = False
+    """Nobody has sent this action before, to anywhere: there is no decision that could be found."""
     files: tuple[FileMount, ...] = ()
 
     def encode(self) -> bytes:
@@ -300,6 +302,7 @@ _DISPATCH_TYPES: Final[Mapping[str, type]] = {
     "deadline": float,
     "iterator": int,
     "attempt": int,
+    "is_first": bool,
     "files": list,
 }
 _FILE_TYPES: Final[Mapping[str, type]] = {"key": str, "scope": str, "as_name": str}

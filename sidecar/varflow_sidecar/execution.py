@@ -128,9 +128,10 @@ class Execution:
 
     async def _prepare_and_call(self) -> Answer | Outcome:
         """Return the function's answer, or the outcome of an earlier execution."""
-        committed = await self._unless_stopped(self._find_committed())
-        if committed is not None:
-            return committed
+        if not self._dispatch.is_first:
+            committed = await self._unless_stopped(self._find_committed())
+            if committed is not None:
+                return committed
         targets = mounting.plan(self._dispatch.files)
         folders = self._ground.folders
         self._folder = await threads.run(folders.create, self._dispatch.action_id)
@@ -190,11 +191,17 @@ class Execution:
         }
 
     async def _commit(self, outcome: Outcome) -> Outcome:
-        """Commit what lies in `out/`, and return the outcome that then stands."""
+        """Commit what lies in `out/`, and return the outcome that then stands.
+
+        Whoever sends an action a second time looks for its decision before taking an outcome of the
+        first, so a first execution that changes nothing need not ask the store.
+        """
         assert self._folder is not None
         self._folder, has_outputs = await threads.run(
             self._ground.folders.take_outputs, self._folder
         )
+        if self._dispatch.is_first and not has_outputs:
+            return outcome
         return await outputs.commit(
             self._folder if has_outputs else None,
             outcome,

@@ -213,5 +213,6 @@ class Effects:
             input=command.input,
             iterator=command.iterator,
             attempt=command.attempt,
+            is_first=command.attempt == 0,
             files=command.files,
         )

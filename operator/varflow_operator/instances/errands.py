@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from varflow.contract import CODE_CANCELLED, Dispatch, Outcome, OutcomeStatus
@@ -47,3 +47,8 @@ class Errand:
     is_given_up: bool = False
     told: set[str] = field(default_factory=set)
     """URLs of the sidecars that have heard so."""
+
+    def message(self) -> Dispatch:
+        """Return what is to be sent now."""
+        was_tried = self.is_resumed or self.was_sent or self.dispatch.attempt > 0
+        return replace(self.dispatch, is_first=not was_tried)

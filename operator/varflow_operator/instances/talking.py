@@ -116,9 +116,9 @@ class Talking:
             return await self._poll(pod, errand, wait=WAIT_SECONDS)
         if errand.is_given_up:
             return GIVEN_UP
-        errand.was_sent = True
+        message, errand.was_sent = errand.message(), True
         return await self._ground.sidecars.start(
-            pod.state.url, errand.dispatch, token=self._token, wait=_SEND_SECONDS
+            pod.state.url, message, token=self._token, wait=_SEND_SECONDS
         )
 
     async def _poll(self, pod: Pod, errand: Errand, *, wait: float) -> Outcome | None:

@@ -255,6 +255,23 @@ async def test_an_abandoned_action_is_not_called(pod: Pod) -> None:
     assert pod.function.calls == []
 
 
+async def test_the_first_execution_of_an_action_asks_the_store_only_to_change_something(
+    pod: Pod,
+) -> None:
+    async def write(call: Call) -> object:
+        call.out("workflow", "x").write_text("1")
+        return {}
+
+    await pod.variables.abandon(paths.decision(OWNERS, "d"))
+
+    idle = await pod.run(decision="d", is_first=True)
+    changing = await pod.run(write, decision="d", is_first=True)
+
+    assert idle.status is OutcomeStatus.COMPLETE
+    assert changing.status is OutcomeStatus.CANCELLED
+    assert await pod.read("workflow", "x") is None
+
+
 async def test_an_action_that_is_abandoned_meanwhile_commits_nothing(pod: Pod) -> None:
     async def write(call: Call) -> object:
         call.out("workflow", "x").write_text("1")

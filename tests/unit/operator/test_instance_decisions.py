@@ -6,18 +6,21 @@ from typing import Any
 
 import pytest
 
+from tests.support import sidecars
 from varflow.contract import CODE_TIMEOUT
 from varflow.engine.messages import EnterState, Finish, InstanceStatus
 from varflow.variables import paths
 from varflow_operator.instances import conflicts, definitions, records, statuses
 from varflow_operator.instances.conflicts import Verdict
 from varflow_operator.instances.definitions import Chosen, NotYet
-from varflow_operator.instances.errands import CODE_NOT_STARTED
+from varflow_operator.instances.errands import CODE_NOT_STARTED, Errand
 from varflow_operator.instances.records import Mark, Record
 from varflow_operator.instances.statuses import Checkpoint, Phase, View
 from varflow_operator.instances.waiting import QUIET_SECONDS, Patience
 from varflow_operator.kinds import Object
 from varflow_operator.names import Reason
+from varflow_operator.pods.functions import FunctionKey, FunctionSettings
+from varflow_operator.resources.plans import Scale
 from varflow_operator.sweeping.censuses import Census
 
 
@@ -38,6 +41,34 @@ def instance(*, uid: str = "u", spec: Any = None, **status: Any) -> Object:
 
 def marked(epoch: int, seq: int, **status: Any) -> Record:
     return records.read(instance(checkpoint={"epoch": epoch, "seq": seq}, **status))
+
+
+def errand(*, attempt: int = 0, is_resumed: bool = False, was_sent: bool = False) -> Errand:
+    settings = FunctionSettings(
+        key=FunctionKey(workflow_uid="w", function="f", spec="s"),
+        namespace="ns",
+        deployment="d",
+        workflow_uid="w",
+        concurrency=1,
+        scale=Scale(min=0, max=1, idle_seconds=60.0),
+    )
+    dispatch = sidecars.make_dispatch(attempt=attempt)
+    return Errand(dispatch=dispatch, settings=settings, is_resumed=is_resumed, was_sent=was_sent)
+
+
+@pytest.mark.parametrize(
+    ("errand", "is_first"),
+    [
+        pytest.param(errand(), True, id="new"),
+        pytest.param(errand(attempt=1), False, id="another attempt"),
+        pytest.param(errand(is_resumed=True), False, id="perhaps sent before a restart"),
+        pytest.param(errand(was_sent=True), False, id="sent, and not answered"),
+    ],
+)
+def test_a_sidecar_is_told_when_nobody_else_can_have_the_action(
+    errand: Errand, is_first: bool
+) -> None:
+    assert errand.message().is_first is is_first
 
 
 OVER = {"conditions": [{"type": "Completed", "status": "True"}]}
