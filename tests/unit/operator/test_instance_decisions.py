@@ -19,7 +19,8 @@ from varflow_operator.instances.statuses import Checkpoint, Phase, View
 from varflow_operator.instances.waiting import QUIET_SECONDS, Patience
 from varflow_operator.kinds import Object
 from varflow_operator.names import Reason
-from varflow_operator.pods.functions import FunctionKey, FunctionSettings
+from varflow_operator.pods.functions import FunctionSettings
+from varflow_operator.pods.states import FunctionKey
 from varflow_operator.resources.plans import Scale
 from varflow_operator.sweeping.censuses import Census
 
