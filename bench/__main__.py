@@ -1,6 +1,7 @@
 """`python -m bench [ROW…] [--quick]`: measure, and print the table of design §9.
 
-`operators` builds an API server the first time, `cluster` a node; they are measured when named.
+Measured only when named: `s3`, `operators` and `cluster`, which build an S3 server, an API server
+and a node the first time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench import table
-from bench.rows import archives, cluster, commands, operators, requests, streams
+from bench.rows import archives, cluster, commands, operators, requests, s3, streams
 from bench.table import Row
 
 
@@ -26,6 +27,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "archives": archives.measure,
     "streams": streams.measure,
     "commands": commands.measure,
+    "s3": s3.measure,
     "operators": operators.measure,
     "cluster": cluster.measure,
 }

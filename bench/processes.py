@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -111,18 +111,26 @@ class Sidecar:
 
 
 @contextlib.contextmanager
-def running_sidecar(folder: Path) -> Iterator[Sidecar]:
-    """Run `varflow-sidecar` over a folder, pinned to the first core, with its function."""
+def running_sidecar(
+    folder: Path, *, store: str = "", more_environ: Mapping[str, str] | None = None
+) -> Iterator[Sidecar]:
+    """Run `varflow-sidecar` over a store, pinned to the first core, with its function.
+
+    Args:
+        folder: for what it writes; its store, too, if no other is named.
+        store: URL of the store.
+        more_environ: for the sidecar alone, such as the store's credentials.
+    """
     settings = replace(
         SidecarSettings(),
-        store=f"file://{folder}/store",
+        store=store or f"file://{folder}/store",
         shared_dir=f"{folder}/shared",
         function_port=free_port(),
         action_port=free_port(),
         variable_port=free_port(),
         metrics_port=free_port(),
     )
-    environ = {**os.environ, **settings.encode()}
+    environ = {**os.environ, **settings.encode(), **(more_environ or {})}
     function_environ = {**os.environ, "PORT": str(settings.function_port)}
     with _process([sys.executable, "-c", FUNCTION], function_environ):
         wait_until_it_listens(settings.function_port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench import floors, usage
@@ -20,26 +21,45 @@ def measure(folder: Path, *, is_quick: bool) -> list[Row]:
     """Return the rates in and out, beside a raw copy, and the memory above idle."""
     size = (512 if is_quick else 5 * 1024) * MIB
     source = folder / "source"
-    _fill(source, size)
+    fill(source, size)
     floor = floors.copy_bytes_per_second(source, folder / "copy")
     (folder / "copy").unlink()
     with running_sidecar(folder) as sidecar:
-        action, _ = sidecar.dispatch({"hold": True}, wait=0)
-        path = f"/var?aid={action}&scope=workflow&key=large"
-        idle = usage.resident_bytes(sidecar.pid)
-        usage.forget_peak(sidecar.pid)
-        written = size / _upload(sidecar, path, source)
-        read = size / _download(sidecar, path, size)
-        above = (usage.resident_bytes(sidecar.pid, peak=True) - idle) / MIB
+        measured = send_and_fetch(sidecar, source)
     name = f"{size // MIB:,} MiB variable"
     return [
-        _rate(f"{name}, in", written, floor),
-        _rate(f"{name}, out", read, floor),
-        Row(what=f"{name}, memory above idle", value=above, goal=32, unit="MiB"),
+        rate(f"{name}, in", measured.written, floor, floor_name="copy + fsync"),
+        rate(f"{name}, out", measured.read, floor, floor_name="copy + fsync"),
+        Row(what=f"{name}, memory above idle", value=measured.above / MIB, goal=32, unit="MiB"),
     ]
 
 
-def _rate(what: str, value: float, floor: float) -> Row:
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What a large variable took."""
+
+    written: float
+    """Bytes a second, in."""
+    read: float
+    """Bytes a second, out."""
+    above: float
+    """Most bytes of memory above those of the idle sidecar."""
+
+
+def send_and_fetch(sidecar: Sidecar, source: Path) -> Streamed:
+    """Send a file to a variable, and fetch it again."""
+    size = source.stat().st_size
+    action, _ = sidecar.dispatch({"hold": True}, wait=0)
+    path = f"/var?aid={action}&scope=workflow&key=large"
+    idle = usage.resident_bytes(sidecar.pid)
+    usage.forget_peak(sidecar.pid)
+    written = size / _upload(sidecar, path, source)
+    read = size / _download(sidecar, path, size)
+    return Streamed(written, read, usage.resident_bytes(sidecar.pid, peak=True) - idle)
+
+
+def rate(what: str, value: float, floor: float, *, floor_name: str) -> Row:
+    """Return the row of a rate in bytes a second."""
     goal = min(0.7 * floor, MOST_ASKED)
     return Row(
         what=what,
@@ -47,12 +67,13 @@ def _rate(what: str, value: float, floor: float) -> Row:
         goal=goal / MIB,
         unit="MiB/s",
         floor=floor / MIB,
-        floor_name="copy + fsync",
+        floor_name=floor_name,
         is_more_better=True,
     )
 
 
-def _fill(path: Path, size: int) -> None:
+def fill(path: Path, size: int) -> None:
+    """Write a file that nothing can compress."""
     block = os.urandom(MIB)
     with path.open("wb") as file:
         for _ in range(size // MIB):
