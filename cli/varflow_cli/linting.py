@@ -1,21 +1,30 @@
-"""What `varflow lint` finds out about files, for people and for programs."""
+"""What `varflow lint` finds out about files, for people and for programs.
+
+Each file is checked for itself: those of a folder are seldom meant to run together, and two may
+define workflows of one name. Only what a workflow calls is looked for among all of them; not to
+find it is a warning, since a cluster may have it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from varflow.errors import InvalidWorkflowFile, Problem
-from varflow.language import describing, loading
+from varflow.language import describing, loading, recursion, subflows
+from varflow.language.codes import Code
 from varflow.language.expressions import Dialect
-from varflow.language.loading import Definitions
+from varflow.language.loading import Definitions, Origin
+from varflow.language.workflow import Workflow
 from varflow_cli import streams
+
+_ENDINGS: Final = {".yaml", ".yml"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +32,8 @@ class Report:
     """What is wrong in some files; when nothing is, what they define."""
 
     problems: Sequence[Problem]
+    warnings: Sequence[Problem]
+    """What may be meant as it is."""
     definitions: Sequence[Definitions]
     """What each valid file defines."""
 
@@ -34,7 +45,8 @@ class Report:
     def as_text(self) -> str:
         """Return a line for each problem and for each thing that is defined."""
         described = itertools.chain.from_iterable(map(describing.describe, self.definitions))
-        lines = [*map(str, self.problems), *map(streams.printable, described)]
+        warnings = [it.described("warning") for it in self.warnings]
+        lines = [*map(str, self.problems), *warnings, *map(streams.printable, described)]
         return "".join(f"{line}\n" for line in lines)
 
     def as_json(self) -> str:
@@ -42,22 +54,74 @@ class Report:
         report = {
             "valid": self.is_valid,
             "problems": [dataclasses.asdict(problem) for problem in self.problems],
+            "warnings": [dataclasses.asdict(warning) for warning in self.warnings],
             "workflows": [entry for found in self.definitions for entry in _workflows(found)],
         }
         return orjson.dumps(report).decode() + "\n"
 
 
-def lint(files: Sequence[Path], *, expressions: str | None) -> Report:
-    """Check each file for itself: those of a folder are seldom meant to run together."""
+def lint(paths: Iterable[Path], *, expressions: str | None) -> Report:
+    """Check files, and all YAML files in folders."""
     dialect = None if expressions is None else Dialect(expressions)
     problems: list[Problem] = []
     definitions: list[Definitions] = []
+    known: set[str] = set()
+    files, unreadable = _find_files(paths)
+    problems += unreadable
     for file in files:
         try:
-            definitions.append(loading.load_files([file], dialect=dialect))
+            found = loading.load_files([file], dialect=dialect)
         except InvalidWorkflowFile as error:
             problems += map(_printable, error.problems)
-    return Report(problems=problems, definitions=definitions)
+            known |= {*error.workflows}
+        else:
+            definitions.append(found)
+            known |= found.workflows.keys()
+    warnings = [*_missing_subflows(definitions, known), *_endless_subflows(definitions)]
+    return Report(problems=problems, warnings=[*map(_printable, warnings)], definitions=definitions)
+
+
+def _find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
+    """Return each file once, and the folders that have none."""
+    files: dict[Path, None] = {}
+    problems: list[Problem] = []
+    for path in paths:
+        found = _files_in(path) if path.is_dir() else [path]
+        files |= dict.fromkeys(found)
+        if not found:
+            message = "is a folder without files that end in .yaml or .yml"
+            problems.append(
+                Problem(streams.printable(str(path)), message, code=Code.UNREADABLE_FILE)
+            )
+    return [*files], problems
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return the YAML files in a folder and its sub-folders, without what is hidden."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix in _ENDINGS
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def _missing_subflows(definitions: Iterable[Definitions], known: set[str]) -> Iterator[Problem]:
+    for found in definitions:
+        for name, workflow in found.workflows.items():
+            for fault in subflows.find_missing(workflow, known):
+                yield found.origins[name].problem(fault)
+
+
+def _endless_subflows(definitions: Iterable[Definitions]) -> Iterator[Problem]:
+    origins: dict[str, Origin] = {}
+    workflows: dict[str, Workflow] = {}
+    for found in definitions:  # of two workflows of one name, the first
+        origins = found.origins | origins
+        workflows = found.workflows | workflows
+    for name, fault in recursion.find_faults(workflows):
+        yield origins[name].problem(fault)
 
 
 def _printable(problem: Problem) -> Problem:

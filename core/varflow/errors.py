@@ -40,7 +40,7 @@ Messages say what failed, on which object, and what to do; no trailing full stop
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -102,14 +102,21 @@ class Problem:
     """Such as `states[1].variables[0].scope`; empty when the text itself cannot be read."""
     hint: str = ""
     """The name that was perhaps meant."""
+    code: str = "invalid_value"
+    """What kind of problem it is; see `language.codes`."""
 
     def __str__(self) -> str:
+        return self.described()
+
+    def described(self, label: str = "") -> str:
+        """Return the line for people; `label` stands before what is wrong."""
         place = f":{self.line}" if self.line else ""
         if place and not self.field:
             place += f":{self.column}"
+        label = f" {label}:" if label else ""
         field = f" {self.field}:" if self.field else ""
         hint = f" (did you mean {self.hint!r}?)" if self.hint else ""
-        return f"{self.file}{place}:{field} {self.message}{hint}"
+        return f"{self.file}{place}:{label}{field} {self.message}{hint}"
 
 
 class InvalidWorkflowFile(InvalidInput):
@@ -117,9 +124,11 @@ class InvalidWorkflowFile(InvalidInput):
 
     code = "invalid_workflow"
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], workflows: Collection[str] = ()) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
+        self.workflows = tuple(workflows)
+        """Names of the workflows that the files define, as far as that can be told."""
 
 
 class ExpressionError(VarflowError):

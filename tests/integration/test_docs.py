@@ -18,6 +18,7 @@ from tests.support.console import Step
 from tests.support.markdown import Block
 from varflow.errors import VarflowError
 from varflow.language import loading
+from varflow.language.codes import Code
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -86,6 +87,7 @@ def save(block: Block, *, folder: Path) -> None:
     for mark in block.marks:
         kind, _, name = mark.partition("=")
         if kind == "save":
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(block.text)
 
 
@@ -160,6 +162,12 @@ def test_errors_page_lists_every_code_with_its_status() -> None:
     missing = [kind for kind in ours if not is_listed(kind)]
 
     assert missing == []
+
+
+def test_errors_page_lists_every_code_of_files() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text()
+
+    assert [code for code in Code if f"| `{code}` | " not in page] == []
 
 
 def test_cli_page_names_every_option() -> None:

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from varflow.language import wording
+from varflow.language.codes import Code
 from varflow.language.expressions import Fault, Path, mentions_programs
 
 Spec = dict[str, Any]
@@ -28,7 +29,7 @@ def _names_are_outside(spec: Spec) -> Iterator[Fault]:
     """Yield what the model has, but a file says elsewhere: it would be overwritten unseen."""
     for name in ("name", "namespace", "dialect"):
         if name in spec:
-            yield Fault((name,), "unknown field")
+            yield Fault((name,), "unknown field", code=Code.UNKNOWN_FIELD)
 
 
 def _state_ids_are_unique(spec: Spec) -> Iterator[Fault]:
@@ -44,7 +45,7 @@ def _transitions_exist(spec: Spec) -> Iterator[Fault]:
     for path, target in _transitions(spec):
         if target not in ids:
             message = f"there is no state {wording.shown(target)}"
-            yield Fault(path, message, wording.nearest(target, ids))
+            yield Fault(path, message, wording.nearest(target, ids), Code.UNKNOWN_STATE)
 
 
 def _functions_exist(spec: Spec) -> Iterator[Fault]:
@@ -52,7 +53,7 @@ def _functions_exist(spec: Spec) -> Iterator[Fault]:
     for path, target in _texts(_actions(spec), "function"):
         if target not in ids:
             message = f"there is no function {wording.shown(target)}"
-            yield Fault(path, message, wording.nearest(target, ids))
+            yield Fault(path, message, wording.nearest(target, ids), Code.UNKNOWN_FUNCTION)
 
 
 def _switches_have_no_other_way_on(spec: Spec) -> Iterator[Fault]:
@@ -61,7 +62,7 @@ def _switches_have_no_other_way_on(spec: Spec) -> Iterator[Fault]:
         if state.get("type") == "switch":
             for name in advice.keys() & state.keys():
                 message = f"a switch has no {name} beside its conditions; use {advice[name]}"
-                yield Fault((*path, name), message)
+                yield Fault((*path, name), message, code=Code.CONFLICTING_FIELDS)
 
 
 def _getters_name_each_value_once(spec: Spec) -> Iterator[Fault]:
@@ -88,9 +89,8 @@ def _subflows_get_no_files(spec: Spec) -> Iterator[Fault]:
     kinds = {name: spec["functions"][path[1]].get("type") for path, name in functions}
     for path, action in _actions(spec):
         if "files" in action and kinds.get(str(action.get("function"))) == "subflow":
-            yield Fault(
-                (*path, "files"), "is not for a subflow; it shares variables by their scope"
-            )
+            message = "is not for a subflow; it shares variables by their scope"
+            yield Fault((*path, "files"), message, code=Code.CONFLICTING_FIELDS)
 
 
 CHECKS: tuple[Callable[[Spec], Iterator[Fault]], ...] = (
@@ -156,7 +156,8 @@ def _unique(
     for path, name in named:
         if name in first:
             place = format_path(first[name])
-            yield Fault(path, f"{what} {wording.shown(name)} is already that of {place}")
+            message = f"{what} {wording.shown(name)} is already that of {place}"
+            yield Fault(path, message, code=Code.DUPLICATE_NAME)
         first.setdefault(name, path)
 
 

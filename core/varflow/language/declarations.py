@@ -10,6 +10,7 @@ import orjson
 from pydantic import AfterValidator, Field, model_validator
 
 from varflow.language import bounds, fields, wording
+from varflow.language.codes import Code
 from varflow.language.expressions import Fault
 from varflow.language.fields import Model
 from varflow.variables import keys
@@ -81,13 +82,17 @@ class DeclaredVariable(Model):
             return []
         what = " and ".join(given) if given else "none of them"
         path = (given[1],) if given else ()
-        return [Fault(path, f"exactly one of value, text and base64 is needed, not {what}")]
+        message = f"exactly one of value, text and base64 is needed, not {what}"
+        code = Code.CONFLICTING_FIELDS if given else Code.MISSING_FIELD
+        return [Fault(path, message, code=code)]
 
     def _workflow_faults(self) -> list[Fault]:
         if self.scope == "workflow" and self.workflowRef is None:
-            return [Fault(("workflowRef",), "is missing; scope workflow needs it")]
+            message = "is missing; scope workflow needs it"
+            return [Fault(("workflowRef",), message, code=Code.MISSING_FIELD)]
         if self.scope == "namespace" and self.workflowRef is not None:
-            return [Fault(("workflowRef",), "is only for the scope workflow")]
+            message = "is only for the scope workflow"
+            return [Fault(("workflowRef",), message, code=Code.CONFLICTING_FIELDS)]
         return []
 
     @property

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from varflow.language import wording
+from varflow.language.codes import Code
 from varflow.language.expressions import Dialect, Fault, Path, mentions_programs
 from varflow.variables import keys
 
@@ -64,14 +65,14 @@ def open_document(value: Any, *, stem: str, dialect: Dialect | None = None) -> E
         dialect: overrides what the document says.
     """
     if not isinstance(value, dict):
-        return Fault((), f"a document is a mapping, not {wording.kind_of(value)}")
+        message = f"a document is a mapping, not {wording.kind_of(value)}"
+        return Fault((), message, code=Code.UNKNOWN_DOCUMENT)
     if "kind" in value or "apiVersion" in value:
         return _open_manifest(value, dialect)
     if "states" in value or "direktiv_api" in value:
         return _open_direktiv(value, stem, dialect)
-    return Fault(
-        (), "neither a manifest (`kind: Workflow`) nor a Direktiv workflow (`states:` at the top)"
-    )
+    message = "neither a manifest (`kind: Workflow`) nor a Direktiv workflow (`states:` at the top)"
+    return Fault((), message, code=Code.UNKNOWN_DOCUMENT)
 
 
 def _open_manifest(value: dict[str, Any], dialect: Dialect | None) -> Envelope | Fault:
@@ -79,17 +80,15 @@ def _open_manifest(value: dict[str, Any], dialect: Dialect | None) -> Envelope |
     if not isinstance(kind, str) or kind not in set(Kind):
         shown = wording.shown(kind) if isinstance(kind, str) else wording.kind_of(kind)
         hint = wording.nearest(kind, Kind)
-        return Fault(
-            ("kind",), f"{shown} is none of the kinds that files hold: Workflow, Variable", hint
-        )
+        message = f"{shown} is none of the kinds that files hold: Workflow, Variable"
+        return Fault(("kind",), message, hint, Code.UNKNOWN_DOCUMENT)
     spec = value.get("spec")
     metadata = value.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     name, namespace, faults = _metadata(metadata)
     faults = [*_manifest_faults(value), *faults]
     if not isinstance(spec, dict):
-        said = "is missing" if spec is None else f"must be a mapping, not {wording.kind_of(spec)}"
-        return Fault(("spec",), said)
+        return _spec_fault(spec)
     given = spec.get("expressions")
     faults += _dialect_faults(given, ("spec", "expressions"))
     return Envelope(
@@ -106,11 +105,19 @@ def _open_manifest(value: dict[str, Any], dialect: Dialect | None) -> Envelope |
     )
 
 
+def _spec_fault(spec: Any) -> Fault:
+    if spec is None:
+        return Fault(("spec",), "is missing", code=Code.MISSING_FIELD)
+    message = f"must be a mapping, not {wording.kind_of(spec)}"
+    return Fault(("spec",), message, code=Code.WRONG_TYPE)
+
+
 def _open_direktiv(value: dict[str, Any], stem: str, dialect: Dialect | None) -> Envelope | Fault:
     api = value.get("direktiv_api", _DIREKTIV_API)
     if api != _DIREKTIV_API:
         shown = wording.shown(api) if isinstance(api, str) else wording.kind_of(api)
-        return Fault(("direktiv_api",), f"{shown} is not supported; only {_DIREKTIV_API} is")
+        message = f"{shown} is not supported; only {_DIREKTIV_API} is"
+        return Fault(("direktiv_api",), message, code=Code.UNKNOWN_DOCUMENT)
     faults = _dialect_faults(value.get("expressions"), ("expressions",))
     name = value.get("id", stem)
     field = ("id",) if "id" in value else ()
@@ -162,22 +169,23 @@ def _metadata(metadata: dict[str, Any]) -> tuple[str, str | None, list[Fault]]:
 
 def _manifest_faults(value: Mapping[str, Any]) -> list[Fault]:
     faults = [
-        Fault((name,), "unknown field", wording.nearest(name, _MANIFEST_FIELDS))
+        Fault((name,), "unknown field", wording.nearest(name, _MANIFEST_FIELDS), Code.UNKNOWN_FIELD)
         for name in value
         if name not in _MANIFEST_FIELDS
     ]
     version = value.get("apiVersion")
     if version != API_VERSION:
         said = "is missing" if version is None else "is not supported"
-        faults.append(Fault(("apiVersion",), f"{said}; write {API_VERSION}"))
+        code = Code.MISSING_FIELD if version is None else Code.INVALID_VALUE
+        faults.append(Fault(("apiVersion",), f"{said}; write {API_VERSION}", code=code))
     return faults
 
 
 def _name_faults(name: Any, path: Path) -> list[Fault]:
     if name is None:
-        return [Fault(path, "is missing")]
+        return [Fault(path, "is missing", code=Code.MISSING_FIELD)]
     if not isinstance(name, str):
-        return [Fault(path, wording.not_a_string(name))]
+        return [Fault(path, wording.not_a_string(name), code=Code.WRONG_TYPE)]
     fault = keys.find_fault(name)
     return [Fault(path, f"the name {wording.shown(name)} {fault}")] if fault else []
 

@@ -26,6 +26,7 @@ from typing import Any
 import orjson
 
 from varflow.language import scanning
+from varflow.language.codes import Code
 
 MAX_PROGRAMS = 1000
 """Most programs in one string."""
@@ -99,6 +100,7 @@ class Fault:
     message: str
     hint: str = ""
     """The name that was perhaps meant."""
+    code: Code = Code.INVALID_VALUE
 
 
 class InvalidTemplateError(ValueError):
@@ -201,7 +203,7 @@ def _build(
         try:
             return parse_text(value)
         except (scanning.UnbalancedError, scanning.OversizedError) as error:
-            faults.append(Fault(path, str(error)))
+            faults.append(Fault(path, str(error), code=Code.INVALID_EXPRESSION))
             return Literal(value)
     if isinstance(value, dict):
         return Mapping(

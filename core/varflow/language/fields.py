@@ -34,6 +34,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from varflow.errors import InvalidInput
 from varflow.language import bounds, durations, expressions, json_schemas, literals, wording
+from varflow.language.codes import Code
 from varflow.language.expressions import (
     Dialect,
     Fault,
@@ -105,14 +106,16 @@ def as_given(model: type[Model]) -> PlainValidator:
     return PlainValidator(validate, json_schema_input_type=model)
 
 
-def fail(message: str, *path: str | int, hint: str = "") -> NoReturn:
+def fail(
+    message: str, *path: str | int, hint: str = "", code: Code = Code.INVALID_VALUE
+) -> NoReturn:
     """Raise pydantic's error for one fault."""
-    raise_faults([Fault(path, message, hint)])
+    raise_faults([Fault(path, message, hint, code)])
     raise AssertionError(message)
 
 
 def _said(fault: Fault) -> dict[str, Any]:
-    return {"text": fault.message, "hint": fault.hint}
+    return {"text": fault.message, "hint": fault.hint, "code": fault.code}
 
 
 # Expressions
@@ -139,10 +142,11 @@ def _parse(value: Any, context: Context, *, dialect: Dialect) -> Template:
 
 def _judge(path: Path, program: expressions.Program, context: Context) -> Fault | None:
     if program.language is Language.JS:
-        return Fault(path, "js( needs the extra [js], which is not available yet; use jq(")
+        message = "js( needs the extra [js], which is not available yet; use jq("
+        return Fault(path, message, code=Code.NOT_SUPPORTED)
     context.programs.add(program.source)
     reason = context.refused.get(program.source)
-    return Fault(path, reason) if reason else None
+    return Fault(path, reason, code=Code.INVALID_EXPRESSION) if reason else None
 
 
 def _text(find_fault: Callable[[str], str | None]) -> Callable[[Any, ValidationInfo], Template]:
@@ -150,9 +154,9 @@ def _text(find_fault: Callable[[str], str | None]) -> Callable[[Any, ValidationI
 
     def validate(value: Any, info: ValidationInfo) -> Template:
         if not isinstance(value, (str, *expressions.KINDS)):
-            fail(wording.not_a_string(value))
+            fail(wording.not_a_string(value), code=Code.WRONG_TYPE)
         if isinstance(value, str) and len(value) > bounds.TEXT:
-            fail(wording.too_long(len(value), bounds.TEXT))
+            fail(wording.too_long(len(value), bounds.TEXT), code=Code.OUT_OF_BOUNDS)
         context = info.context if isinstance(info.context, Context) else Context(Dialect.WRAPPED)
         template = _parse(value, context, dialect=Dialect.WRAPPED)
         if isinstance(template, Literal):
@@ -168,7 +172,7 @@ def _text(find_fault: Callable[[str], str | None]) -> Callable[[Any, ValidationI
 
 def _identifier(value: Any) -> str:
     if not isinstance(value, str):
-        fail(wording.not_a_string(value))
+        fail(wording.not_a_string(value), code=Code.WRONG_TYPE)
     if not _ID.fullmatch(value):
         fail(
             f"{wording.shown(value)} is no id: "
@@ -179,17 +183,17 @@ def _identifier(value: Any) -> str:
 
 def _pattern(value: Any) -> str:
     if not isinstance(value, str):
-        fail(wording.not_a_string(value))
+        fail(wording.not_a_string(value), code=Code.WRONG_TYPE)
     if not value.strip():
         fail("is empty; name an error code, or '*' for all")
     if len(value) > bounds.CODE:
-        fail(wording.too_long(len(value), bounds.CODE))
+        fail(wording.too_long(len(value), bounds.CODE), code=Code.OUT_OF_BOUNDS)
     return value
 
 
 def _seconds(value: Any) -> float:
     if isinstance(value, str) and len(value) > bounds.DURATION:
-        fail(wording.too_long(len(value), bounds.DURATION))
+        fail(wording.too_long(len(value), bounds.DURATION), code=Code.OUT_OF_BOUNDS)
     try:
         return durations.parse(value)
     except ValueError as error:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PlainValidator, StrictFloat, StrictInt, ValidationInfo, WithJsonSchema
 
 from varflow.language import bounds, expressions, fields, pods, wording
+from varflow.language.codes import Code
 from varflow.language.fields import (
     FileType,
     Identifier,
@@ -59,21 +60,21 @@ Files = Annotated[tuple[FileSpec, ...], Field(max_length=bounds.FILES)]
 def _words(value: Any) -> str | tuple[str, ...]:
     if isinstance(value, str):
         if not _command(value):
-            fields.fail("is empty; give a command line")
+            fields.fail("is empty; give a command line", code=Code.OUT_OF_BOUNDS)
         return value
     if not isinstance(value, list | tuple) or not value:
-        fields.fail("must be a command line, or a list of its words")
+        fields.fail("must be a command line, or a list of its words", code=Code.WRONG_TYPE)
     for place, word in enumerate(value):
         if not isinstance(word, str):
-            fields.fail(wording.not_a_string(word), place)
+            fields.fail(wording.not_a_string(word), place, code=Code.WRONG_TYPE)
     return tuple(value)
 
 
 def _command(line: Any) -> tuple[str, ...]:
     if not isinstance(line, str):
-        fields.fail(wording.not_a_string(line))
+        fields.fail(wording.not_a_string(line), code=Code.WRONG_TYPE)
     if len(line) > bounds.TEXT:
-        fields.fail(wording.too_long(len(line), bounds.TEXT))
+        fields.fail(wording.too_long(len(line), bounds.TEXT), code=Code.OUT_OF_BOUNDS)
     try:
         return tuple(shlex.split(line))
     except ValueError as error:
@@ -197,7 +198,7 @@ class DirektivFunction(Model):
         field = DIREKTIV_TYPES[self.type]
         name = self.image if field == "image" else self.service or self.path
         if not name:
-            fields.fail("is missing", field)
+            fields.fail("is missing", field, code=Code.MISSING_FIELD)
         return ContainerFunction(
             id=self.id,
             image=name,
@@ -214,7 +215,7 @@ def _function(value: Any, info: ValidationInfo) -> ContainerFunction | SubflowFu
     if isinstance(value, ContainerFunction | SubflowFunction):
         return value
     if not isinstance(value, dict):
-        fields.fail(f"must be a mapping, not {wording.kind_of(value)}")
+        fields.fail(f"must be a mapping, not {wording.kind_of(value)}", code=Code.WRONG_TYPE)
     kind = value.get("type", "reusable" if _is_direktiv(value) else "container")
     if kind == "subflow":
         return SubflowFunction.model_validate(value, context=info.context)

@@ -7,6 +7,7 @@ validating the documents a second time with that knowledge: it puts each complai
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from varflow.errors import InvalidWorkflowFile, Problem
 from varflow.language import checks, documents, editions, syntax
+from varflow.language.codes import Code
 from varflow.language.declarations import DeclaredVariable
 from varflow.language.documents import Document, InvalidYamlError
 from varflow.language.editions import Envelope, Kind
@@ -39,7 +41,7 @@ class Origin:
 
     def problem(self, fault: Fault) -> Problem:
         """Return what is wrong at a place in the spec, with its line."""
-        whole = Fault((*self.prefix, *fault.path), fault.message, fault.hint)
+        whole = dataclasses.replace(fault, path=(*self.prefix, *fault.path))
         return _problem(self.file, self.document, whole)
 
 
@@ -75,7 +77,11 @@ def load_files(paths: Iterable[str | FilePath], *, dialect: Dialect | None = Non
                 loading.read(str(path), file.read(documents.MAX_BYTES + 1))
         except OSError as error:
             loading.problems.append(
-                Problem(str(path), f"cannot be read: {error.strerror or error}")
+                Problem(
+                    str(path),
+                    f"cannot be read: {error.strerror or error}",
+                    code=Code.UNREADABLE_FILE,
+                )
             )
     return loading.finish()
 
@@ -121,7 +127,13 @@ def load_object(value: Any, *, is_compiled: bool = False) -> Workflow | Declared
 def _refusal(name: str, faults: Iterable[Fault]) -> InvalidWorkflowFile:
     return InvalidWorkflowFile(
         [
-            Problem(name, fault.message, field=checks.format_path(fault.path), hint=fault.hint)
+            Problem(
+                name,
+                fault.message,
+                field=checks.format_path(fault.path),
+                hint=fault.hint,
+                code=fault.code,
+            )
             for fault in dict.fromkeys(faults)
         ]
     )
@@ -148,21 +160,26 @@ class _Loading:
         self.problems: list[Problem] = []
         self._dialect = dialect
         self._parts: list[_Part] = []
+        self._unnamed: list[str] = []
+        """What workflows are perhaps called whose names cannot be read."""
 
     def read(self, file: str, data: bytes) -> None:
         """Take a file's documents."""
+        stem = FilePath(file).stem
         try:
             found = documents.parse(data)
         except InvalidYamlError as error:
-            self.problems.append(Problem(file, str(error), error.line, error.column))
+            self.problems.append(
+                Problem(file, str(error), error.line, error.column, code=Code.INVALID_YAML)
+            )
+            self._unnamed.append(stem)
             return
         if not found:
-            self.problems.append(Problem(file, "holds no document"))
+            self.problems.append(Problem(file, "holds no document", code=Code.UNKNOWN_DOCUMENT))
         for document in found:
-            envelope = editions.open_document(
-                document.value, stem=FilePath(file).stem, dialect=self._dialect
-            )
+            envelope = editions.open_document(document.value, stem=stem, dialect=self._dialect)
             if isinstance(envelope, Fault):
+                self._unnamed.append(stem)
                 self.problems.append(_problem(file, document, envelope))
             else:
                 self._parts.append(_Part(file, document, envelope, set()))
@@ -179,7 +196,7 @@ class _Loading:
             self.problems += [_problem(part.file, part.document, it) for it in everything]
             result.envelopes.append(part.envelope)
         if self.problems:
-            raise InvalidWorkflowFile(_in_order(self.problems))
+            raise InvalidWorkflowFile(_in_order(self.problems), [*result.origins, *self._unnamed])
         return result
 
 
@@ -196,7 +213,7 @@ def _make(
             value = DeclaredVariable.model_validate(_variable_fields(envelope), context=context)
     except ValidationError as error:
         faults = [
-            Fault(found["loc"], found["ctx"]["text"], found["ctx"]["hint"])
+            Fault(found["loc"], found["ctx"]["text"], found["ctx"]["hint"], found["ctx"]["code"])
             for found in error.errors(include_url=False)
         ]
     if envelope.kind is Kind.WORKFLOW:
@@ -205,7 +222,7 @@ def _make(
 
 
 def _within(envelope: Envelope, fault: Fault) -> Fault:
-    return Fault((*envelope.prefix, *fault.path), fault.message, fault.hint)
+    return dataclasses.replace(fault, path=(*envelope.prefix, *fault.path))
 
 
 def _workflow_fields(envelope: Envelope) -> dict[str, Any]:
@@ -227,7 +244,8 @@ def _add(result: Definitions, part: _Part, value: _Made) -> list[Fault]:
         return _add_workflow(result, part, value)
     if isinstance(value, DeclaredVariable):
         if any(_place(it) == _place(value) for it in result.variables):
-            return [Fault((), f"the variable {value.key!r} is already declared for its scope")]
+            message = f"the variable {value.key!r} is already declared for its scope"
+            return [Fault((), message, code=Code.DUPLICATE_NAME)]
         result.variables.append(value)
     return []
 
@@ -236,7 +254,8 @@ def _add_workflow(result: Definitions, part: _Part, value: _Made) -> list[Fault]
     name = part.envelope.name
     first = result.origins.get(name)
     if first is not None:
-        return [Fault((), f"the workflow {name!r} is already defined in {first.file}:{first.line}")]
+        message = f"the workflow {name!r} is already defined in {first.file}:{first.line}"
+        return [Fault((), message, code=Code.DUPLICATE_NAME)]
     result.origins[name] = Origin(
         file=part.file,
         line=part.document.root.line,
@@ -255,7 +274,8 @@ def _place(variable: DeclaredVariable) -> tuple[str | None, ...]:
 
 def _problem(file: str, document: Document, fault: Fault) -> Problem:
     line, column = document.find_position(fault.path)
-    return Problem(file, fault.message, line, column, checks.format_path(fault.path), fault.hint)
+    field_ = checks.format_path(fault.path)
+    return Problem(file, fault.message, line, column, field_, fault.hint, fault.code)
 
 
 def _in_order(problems: Sequence[Problem]) -> list[Problem]:

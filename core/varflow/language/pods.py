@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from varflow.language import bounds, fields, wording
-from varflow.language.expressions import Fault
+from varflow.language.codes import Code
 from varflow.language.fields import Model, Name
 
 _NAME_RULE = "needs a name: a string without '='"
@@ -34,7 +34,7 @@ def _quantity(value: Any) -> int | str:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if not isinstance(value, str):
-        fields.fail(wording.not_a_string(value))
+        fields.fail(wording.not_a_string(value), code=Code.WRONG_TYPE)
     if len(value) > bounds.QUANTITY or not _QUANTITY.fullmatch(value):
         fields.fail(f"{wording.shown(value)} is no quantity such as 500m or 128Mi")
     return value
@@ -112,7 +112,8 @@ class EnvSource(Model):
     def _is_one(self) -> Self:
         given = [name for name, value in self if value is not None]
         if len(given) != 1:
-            fields.fail(f"needs exactly one of {', '.join(type(self).model_fields)}")
+            names = ", ".join(type(self).model_fields)
+            fields.fail(f"needs exactly one of {names}", code=Code.CONFLICTING_FIELDS)
         return self
 
 
@@ -135,7 +136,7 @@ class EnvVar(Model):
     @model_validator(mode="after")
     def _has_one_value(self) -> Self:
         if self.value and self.valueFrom is not None:
-            fields.raise_faults([Fault(("valueFrom",), "and value exclude each other")])
+            fields.fail("and value exclude each other", "valueFrom", code=Code.CONFLICTING_FIELDS)
         return self
 
 
@@ -254,7 +255,8 @@ def _unique(entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
     for place, entry in enumerate(entries):
         name = entry["name"]
         if name in names:
-            fields.fail(f"the name {wording.shown(name)} is here twice", place, "name")
+            message = f"the name {wording.shown(name)} is here twice"
+            fields.fail(message, place, "name", code=Code.DUPLICATE_NAME)
         names.add(name)
     return entries
 

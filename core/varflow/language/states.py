@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from varflow.language import bounds, expressions, fields, wording
+from varflow.language.codes import Code
 from varflow.language.fields import (
     Expression,
     Identifier,
@@ -91,7 +92,7 @@ class Retry(Model):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.constant is None and self.exponential is None:
-            fields.fail("is empty; give constant, exponential or both")
+            fields.fail("is empty; give constant, exponential or both", code=Code.MISSING_FIELD)
         return self
 
 
@@ -327,14 +328,16 @@ def _state(value: Any, info: ValidationInfo) -> _States:
     if isinstance(value, StateCommon):
         return value  # type: ignore[return-value]
     if not isinstance(value, dict):
-        fields.fail(f"must be a mapping, not {wording.kind_of(value)}")
+        fields.fail(f"must be a mapping, not {wording.kind_of(value)}", code=Code.WRONG_TYPE)
     kind = value.get("type")
     if kind is None:
-        fields.fail(f"is missing; a state is one of {', '.join(STATES)}", "type")
+        message = f"is missing; a state is one of {', '.join(STATES)}"
+        fields.fail(message, "type", code=Code.MISSING_FIELD)
     if not isinstance(kind, str):
-        fields.fail(wording.not_a_string(kind), "type")
+        fields.fail(wording.not_a_string(kind), "type", code=Code.WRONG_TYPE)
     if kind in _LATER_STATES:
-        fields.fail(f"state type {kind!r} is not supported yet", "type")
+        message = f"state type {kind!r} is not supported yet"
+        fields.fail(message, "type", code=Code.NOT_SUPPORTED)
     if kind not in STATES:
         hint = wording.nearest(kind, [*STATES, *_LATER_STATES])
         fields.fail(f"unknown state type {wording.shown(kind)}", "type", hint=hint)

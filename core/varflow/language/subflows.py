@@ -11,11 +11,14 @@ from typing import Final
 
 from varflow.errors import InvalidWorkflowFile, Problem
 from varflow.language import wording
+from varflow.language.codes import Code
 from varflow.language.expressions import Fault
 from varflow.language.loading import Definitions
 from varflow.language.workflow import SubflowFunction, Workflow
 
 _SUFFIXES: Final = (".yaml", ".yml", ".direktiv.yaml", ".direktiv.yml")
+_TO_RUN: Final = "give the file that defines it, too, as in `varflow run parent.yaml child.yaml`"
+_TO_LINT: Final = "give the file that defines it, or its folder, unless a cluster has it"
 
 
 def find(reference: str, workflows: Collection[str]) -> str | None:
@@ -35,7 +38,7 @@ def reachable(definitions: Definitions, workflow: Workflow) -> dict[str, Workflo
         for place, function in _subflows(one):
             name = find(function.workflow, definitions.workflows)
             if name is None:
-                fault = _missing(place, function, definitions.workflows)
+                fault = _missing(place, function, definitions.workflows, advice=_TO_RUN)
                 problems.append(definitions.origins[one.name].problem(fault))
             elif name not in found:
                 found[name] = definitions.workflows[name]
@@ -45,19 +48,25 @@ def reachable(definitions: Definitions, workflow: Workflow) -> dict[str, Workflo
     return found
 
 
+def find_missing(workflow: Workflow, known: Collection[str]) -> Iterator[Fault]:
+    """Yield the subflows of a workflow that are not among the workflows that are known."""
+    for place, function in _subflows(workflow):
+        if find(function.workflow, known) is None:
+            yield _missing(place, function, known, advice=_TO_LINT)
+
+
 def _subflows(workflow: Workflow) -> Iterator[tuple[int, SubflowFunction]]:
     for place, function in enumerate(workflow.functions):
         if isinstance(function, SubflowFunction):
             yield place, function
 
 
-def _missing(place: int, function: SubflowFunction, workflows: Collection[str]) -> Fault:
-    message = (
-        f"there is no workflow {wording.shown(function.workflow)}; "
-        "give the file that defines it, too, as in `varflow run parent.yaml child.yaml`"
-    )
+def _missing(
+    place: int, function: SubflowFunction, workflows: Collection[str], *, advice: str
+) -> Fault:
+    message = f"there is no workflow {wording.shown(function.workflow)}; {advice}"
     nearest = wording.nearest(_names(function.workflow)[-1], workflows)
-    return Fault(("functions", place, "workflow"), message, nearest)
+    return Fault(("functions", place, "workflow"), message, nearest, Code.UNKNOWN_WORKFLOW)
 
 
 def _names(reference: str) -> list[str]:

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from varflow.language.codes import Code
 from varflow.language.expressions import Fault
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def translate(
         elif found["type"] == "too_short" and found["input"]:
             pass  # not empty: what is in it was found wrong
         elif found["type"] == "missing" and name in absent:
-            faults.append(Fault(found["loc"], absent[name]))
+            faults.append(Fault(found["loc"], absent[name], code=Code.MISSING_FIELD))
         else:
             faults.append(_fault(found))
     return faults
@@ -88,20 +89,26 @@ def shown(text: str) -> str:
 
 def _unknown(name: str, names: Sequence[str], later: Mapping[str, str]) -> Fault:
     if name in later:
-        return Fault((name,), later[name])
-    return Fault((name,), "unknown field", nearest(name, names))
+        return Fault((name,), later[name], code=Code.NOT_SUPPORTED)
+    return Fault((name,), "unknown field", nearest(name, names), Code.UNKNOWN_FIELD)
 
 
 def _fault(found: ErrorDetails) -> Fault:
     context = found.get("ctx", {})
     if found["type"] == OURS:
-        return Fault(found["loc"], context["text"], context["hint"])
+        return Fault(found["loc"], context["text"], context["hint"], context["code"])
     say = _WORDS.get(found["type"])
     message = say(found["input"], context) if say else found["msg"]
     hint = ""
     if found["type"] == "literal_error":
         hint = nearest(found["input"], str(context["expected"]).replace("'", "").split(" or "))
-    return Fault(found["loc"], message, hint)
+    return Fault(found["loc"], message, hint, _code(found["type"]))
+
+
+def _code(kind: str) -> Code:
+    if kind.endswith("_type"):
+        return Code.WRONG_TYPE
+    return _CODES.get(kind, Code.OUT_OF_BOUNDS if kind in _WORDS else Code.INVALID_VALUE)
 
 
 def _must_be(what: str) -> Callable[[Any, Mapping[str, Any]], str]:
@@ -113,6 +120,11 @@ def _one_of(value: Any, context: Mapping[str, Any]) -> str:
     return f"must be {context['expected']}, not {given}"
 
 
+_CODES: Mapping[str, Code] = {
+    "missing": Code.MISSING_FIELD,
+    "literal_error": Code.INVALID_VALUE,
+}
+"""Codes of what is neither a type nor a bound."""
 _WORDS: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "missing": lambda *_: "is missing",
     "string_type": lambda value, _: not_a_string(value),

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PlainValidator, StrictInt, ValidationInfo
 
 from varflow.language import bounds, fields
+from varflow.language.codes import Code
 from varflow.language.expressions import Dialect
 from varflow.language.fields import JsonSchema, Model, Reference, Seconds
 from varflow.language.functions import (
@@ -109,7 +110,8 @@ def _start(value: Any, info: ValidationInfo) -> Start:
         return value
     kind = value.get("type") if isinstance(value, dict) else None
     if isinstance(kind, str) and kind in _LATER_STARTS:
-        fields.fail(f"start type {kind!r} is not supported yet", "type")
+        message = f"start type {kind!r} is not supported yet"
+        fields.fail(message, "type", code=Code.NOT_SUPPORTED)
     return Start.model_validate(value, context=info.context)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from varflow.language import expressions
+from varflow.language.codes import Code
 from varflow.language.expressions import (
     Dialect,
     Fault,
@@ -83,8 +84,8 @@ def test_all_faults_of_a_value_are_found_with_their_places() -> None:
         expressions.parse({"a": ["jq(", 1, {"b": "x js(("}]}, Dialect.WRAPPED)
 
     assert caught.value.faults == (
-        Fault(("a", 0), "'jq(' at character 1 is never closed"),
-        Fault(("a", 2, "b"), "'(' at character 6 is never closed"),
+        Fault(("a", 0), "'jq(' at character 1 is never closed", code=Code.INVALID_EXPRESSION),
+        Fault(("a", 2, "b"), "'(' at character 6 is never closed", code=Code.INVALID_EXPRESSION),
     )
 
 
