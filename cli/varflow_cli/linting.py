@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 
 from varflow.errors import InvalidWorkflowFile, Problem
-from varflow.language import describing, loading, recursion, subflows
+from varflow.language import describing, loading, recursion, subflows, suspicions
 from varflow.language.codes import Code
 from varflow.language.expressions import Dialect
 from varflow.language.loading import Definitions, Origin
@@ -77,8 +77,16 @@ def lint(paths: Iterable[Path], *, expressions: str | None) -> Report:
         else:
             definitions.append(found)
             known |= found.workflows.keys()
-    warnings = [*_missing_subflows(definitions, known), *_endless_subflows(definitions)]
-    return Report(problems=problems, warnings=[*map(_printable, warnings)], definitions=definitions)
+    warnings = [
+        *_suspicions(definitions),
+        *_missing_subflows(definitions, known),
+        *_endless_subflows(definitions),
+    ]
+    return Report(
+        problems=problems,
+        warnings=loading.in_order([*map(_printable, warnings)]),
+        definitions=definitions,
+    )
 
 
 def _find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
@@ -105,6 +113,13 @@ def _files_in(folder: Path) -> list[Path]:
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
+
+
+def _suspicions(definitions: Iterable[Definitions]) -> Iterator[Problem]:
+    for found in definitions:
+        for name, workflow in found.workflows.items():
+            for fault in suspicions.find_faults(workflow):
+                yield found.origins[name].problem(fault)
 
 
 def _missing_subflows(definitions: Iterable[Definitions], known: set[str]) -> Iterator[Problem]:

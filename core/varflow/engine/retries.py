@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from varflow.engine import catching, codes
+from varflow.engine import codes
 from varflow.engine.faults import Fault, make_fault
+from varflow.language import patterns
 from varflow.language.states import Retries
 from varflow.language.workflow import Retry
 
@@ -27,7 +28,7 @@ def takes(policy: Retries | Retry, fault: Fault) -> bool:
     """Say whether such an error is a reason to try again."""
     if isinstance(policy, Retry):
         return fault.is_catchable
-    return fault.is_catchable and catching.is_match(policy.codes, fault.code)
+    return fault.is_catchable and patterns.is_match(policy.codes, fault.code)
 
 
 def delay(policy: Retries | Retry, attempt: int) -> float | None:

@@ -52,7 +52,8 @@ def _functions_exist(spec: Spec) -> Iterator[Fault]:
     ids = {name for _, name in _texts(_entries(spec, "functions"), "id")}
     for path, target in _texts(_actions(spec), "function"):
         if target not in ids:
-            message = f"there is no function {wording.shown(target)}"
+            advice = "" if ids else "; `functions` defines none"
+            message = f"there is no function {wording.shown(target)}{advice}"
             yield Fault(path, message, wording.nearest(target, ids), Code.UNKNOWN_FUNCTION)
 
 

@@ -26,5 +26,7 @@ class Code(StrEnum):
     UNKNOWN_STATE = "unknown_state"
     UNKNOWN_FUNCTION = "unknown_function"
     NOT_SUPPORTED = "not_supported"
+    UNREACHABLE = "unreachable"
+    PROGRAM_AS_TEXT = "program_as_text"
     UNKNOWN_WORKFLOW = "unknown_workflow"
     ENDLESS_SUBFLOWS = "endless_subflows"

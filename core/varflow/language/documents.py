@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from varflow.language import scalars
+from varflow.language import complaints, scalars
+from varflow.language.complaints import InvalidYamlError
 from varflow.language.expressions import Path
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -28,25 +29,7 @@ MAX_DEPTH = 64
 """Deepest nesting of mappings and lists."""
 
 _MERGE = "<<"
-_ADVICE = {
-    "mapping values are not allowed in this context": (
-        "': ' is not allowed here; indent it differently, or put the text in quotes"
-    ),
-    "found character that cannot start any token": (
-        "a plain text cannot begin with this character; put the text in quotes"
-    ),
-}
-"""What to do about the parser's commonest complaints."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class InvalidYamlError(ValueError):
-    """Text that is not the YAML that Varflow reads."""
-
-    def __init__(self, line: int, column: int, message: str) -> None:
-        super().__init__(message)
-        self.line = line
-        self.column = column
 
 
 @dataclass(slots=True)
@@ -95,9 +78,9 @@ def parse(data: bytes | str) -> list[Document]:
     try:
         return list(_documents(yaml.parse(text, Loader=_LOADER)))
     except yaml.MarkedYAMLError as error:
-        raise _marked(error, text) from error
+        raise complaints.of_parser(error, text) from error
     except yaml.reader.ReaderError as error:
-        raise _unreadable(error, text) from error
+        raise complaints.of_reader(error, text) from error
 
 
 def _decode(data: bytes) -> str:
@@ -194,7 +177,7 @@ class _Builder:
 
     def _start(self, event: Any) -> None:
         if self._expects_key():
-            raise _error(event, "a key must be a plain word or a string")
+            raise _error(event, "a key must be a word; a text that begins like this needs quotes")
         if len(self._stack) >= MAX_DEPTH:
             raise _error(event, f"nested deeper than {MAX_DEPTH} levels")
         kind = dict if isinstance(event, yaml.MappingStartEvent) else list
@@ -274,24 +257,6 @@ def _merge(into: Node, merged: Node) -> None:
 
 def _error(event: Any, message: str) -> InvalidYamlError:
     return InvalidYamlError(event.start_mark.line + 1, event.start_mark.column + 1, message)
-
-
-def _marked(error: yaml.MarkedYAMLError, text: str) -> InvalidYamlError:
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line, mark.column) if mark else (0, 0)
-    lines = text.split("\n", line + 1)
-    before = lines[line][: column + 1] if line < len(lines) else ""
-    if before.strip(" -").startswith("\t"):
-        return InvalidYamlError(line + 1, column + 1, "a tab; YAML is indented with spaces")
-    problem = _ADVICE.get(error.problem or "", error.problem)
-    message = ", ".join(part for part in (problem, error.context) if part)
-    return InvalidYamlError(line + 1, column + 1, message)
-
-
-def _unreadable(error: yaml.reader.ReaderError, text: str) -> InvalidYamlError:
-    before = text[: error.position] if isinstance(error.position, int) else ""
-    line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-    return InvalidYamlError(line, column, f"{error.reason} (character {error.character!r})")
 
 
 def _shown(key: str) -> str:

@@ -88,7 +88,7 @@ def _open_manifest(value: dict[str, Any], dialect: Dialect | None) -> Envelope |
     name, namespace, faults = _metadata(metadata)
     faults = [*_manifest_faults(value), *faults]
     if not isinstance(spec, dict):
-        return _spec_fault(spec)
+        return _spec_fault(spec, value)
     given = spec.get("expressions")
     faults += _dialect_faults(given, ("spec", "expressions"))
     return Envelope(
@@ -105,9 +105,10 @@ def _open_manifest(value: dict[str, Any], dialect: Dialect | None) -> Envelope |
     )
 
 
-def _spec_fault(spec: Any) -> Fault:
+def _spec_fault(spec: Any, value: Mapping[str, Any]) -> Fault:
     if spec is None:
-        return Fault(("spec",), "is missing", code=Code.MISSING_FIELD)
+        advice = "; `states` and the other fields belong in it" if "states" in value else ""
+        return Fault(("spec",), f"is missing{advice}", code=Code.MISSING_FIELD)
     message = f"must be a mapping, not {wording.kind_of(spec)}"
     return Fault(("spec",), message, code=Code.WRONG_TYPE)
 
@@ -193,4 +194,5 @@ def _name_faults(name: Any, path: Path) -> list[Fault]:
 def _dialect_faults(given: Any, path: Path) -> list[Fault]:
     if given is None or (isinstance(given, str) and given in set(Dialect)):
         return []
-    return [Fault(path, f"must be {' or '.join(Dialect)}")]
+    shown = wording.shown(given) if isinstance(given, str) else wording.kind_of(given)
+    return [Fault(path, f"must be {' or '.join(Dialect)}, not {shown}")]

@@ -45,6 +45,8 @@ from varflow.language.expressions import (
     Template,
 )
 
+_WRAPPED_IN_BARE = "jq/1 is not defined"
+"""What jq says of a program that is wrapped where none is."""
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -68,6 +70,8 @@ class Model(BaseModel):
     """What to say of required fields that are missing."""
     later: ClassVar[Mapping[str, str]] = {}
     """Fields that other versions know, and what to say of them."""
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """Fields that are often written here, and where they belong."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -76,7 +80,9 @@ class Model(BaseModel):
             return handler(value)
         except ValidationError as error:
             names = [info.alias or name for name, info in cls.model_fields.items()]
-            faults = wording.translate(error, names, absent=cls.absent, later=cls.later)
+            faults = wording.translate(
+                error, names, absent=cls.absent, later=cls.later, elsewhere=cls.elsewhere
+            )
         raise_faults(faults)
         raise AssertionError(faults)
 
@@ -146,6 +152,8 @@ def _judge(path: Path, program: expressions.Program, context: Context) -> Fault 
         return Fault(path, message, code=Code.NOT_SUPPORTED)
     context.programs.add(program.source)
     reason = context.refused.get(program.source)
+    if reason and _WRAPPED_IN_BARE in reason:
+        reason += "; this file is bare: programs are written without jq(...)"
     return Fault(path, reason, code=Code.INVALID_EXPRESSION) if reason else None
 
 

@@ -9,9 +9,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PlainValidator, StrictFloat, StrictInt, ValidationInfo, WithJsonSchema
+from pydantic import (
+    Field,
+    PlainValidator,
+    StrictFloat,
+    StrictInt,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
 from varflow.language import bounds, expressions, fields, pods, wording
 from varflow.language.codes import Code
@@ -116,6 +124,13 @@ class Scale(Model):
     ] = None
     """How long a pod without work is kept beyond the fewest; 300 unless given."""
 
+    @model_validator(mode="after")
+    def _is_in_order(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            message = f"is {self.min}, more than max, which is {self.max}"
+            fields.fail(message, "min", code=Code.OUT_OF_BOUNDS)
+        return self
+
 
 class ContainerFunction(Model):
     """A function that is a container image."""
@@ -165,6 +180,10 @@ class DirektivFunction(Model):
     """A function as Direktiv's YAML has it; `local` is ours, so that such a file can run here."""
 
     later: ClassVar = {"patches": "patches are not supported; use a Workflow manifest with `pod`"}
+    elsewhere: ClassVar = dict.fromkeys(
+        ("command", "args", "env", "envFrom", "resources", "concurrency", "pod"),
+        "the function has words of Direktiv's (cmd, envs, a number as scale); use one kind",
+    )
 
     id: Identifier
     """Its name in this workflow."""

@@ -18,8 +18,9 @@ from pydantic import ValidationError
 from varflow.errors import InvalidWorkflowFile, Problem
 from varflow.language import checks, documents, editions, syntax
 from varflow.language.codes import Code
+from varflow.language.complaints import InvalidYamlError
 from varflow.language.declarations import DeclaredVariable
-from varflow.language.documents import Document, InvalidYamlError
+from varflow.language.documents import Document
 from varflow.language.editions import Envelope, Kind
 from varflow.language.expressions import Dialect, Fault, Path
 from varflow.language.fields import Context
@@ -196,7 +197,7 @@ class _Loading:
             self.problems += [_problem(part.file, part.document, it) for it in everything]
             result.envelopes.append(part.envelope)
         if self.problems:
-            raise InvalidWorkflowFile(_in_order(self.problems), [*result.origins, *self._unnamed])
+            raise InvalidWorkflowFile(in_order(self.problems), [*result.origins, *self._unnamed])
         return result
 
 
@@ -278,7 +279,7 @@ def _problem(file: str, document: Document, fault: Fault) -> Problem:
     return Problem(file, fault.message, line, column, field_, fault.hint, fault.code)
 
 
-def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+def in_order(problems: Sequence[Problem]) -> list[Problem]:
     """Return the problems by file, in the order in which the files were named, and line."""
     files = {file: place for place, file in enumerate(dict.fromkeys(it.file for it in problems))}
     unique = dict.fromkeys(problems)

@@ -136,7 +136,9 @@ class EnvVar(Model):
     @model_validator(mode="after")
     def _has_one_value(self) -> Self:
         if self.value and self.valueFrom is not None:
-            fields.fail("and value exclude each other", "valueFrom", code=Code.CONFLICTING_FIELDS)
+            fields.fail(
+                "excludes value; give one of them", "valueFrom", code=Code.CONFLICTING_FIELDS
+            )
         return self
 
 

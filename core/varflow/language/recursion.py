@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from varflow.language import subflows
+from varflow.language import subflows, suspicions
 from varflow.language.codes import Code
 from varflow.language.expressions import Fault
-from varflow.language.states import ActionState, StateCommon, SwitchState, calls_of
+from varflow.language.states import ActionState, StateCommon, calls_of
 from varflow.language.workflow import ForeachState, ParallelState, SubflowFunction, Workflow
 
 _Calls = Mapping[str, Mapping[str, str]]
@@ -66,7 +66,9 @@ def _unavoidable(workflow: Workflow, calls: Mapping[str, str], endless: list[str
     for name in queue:
         function = _endless_call(states[name], calls, endless)
         found = found or function
-        following = _caught(states[name]) if function else _onward(states[name])
+        following = suspicions.caught(states[name])
+        if not function:
+            following += suspicions.targets(states[name])
         if None in following:
             return ""
         queue += [it for it in dict.fromkeys(following) if it and it not in queue]
@@ -83,19 +85,6 @@ def _endless_call(state: StateCommon, calls: Mapping[str, str], endless: list[st
             return ""
         case _:
             return called[0] if called else ""
-
-
-def _onward(state: StateCommon) -> list[str | None]:
-    """Return the states that may come next; None is the end."""
-    stops: list[str | None] = [] if state.stopIf is None else [None]
-    if isinstance(state, SwitchState):
-        targets = [it.transition for it in state.conditions]
-        return [*targets, state.defaultTransition, *_caught(state), *stops]
-    return [state.transition, *_caught(state), *stops]
-
-
-def _caught(state: StateCommon) -> list[str | None]:
-    return [it.transition for it in state.catch]
 
 
 def _circle(name: str, calls: _Calls, following: Mapping[str, str]) -> list[str]:

@@ -131,10 +131,15 @@ def _step(opened: list[_Opened], match: re.Match[str]) -> None:
             opened.append(_Opened(token, offset, token))
         case "close":
             if opened[-1].closer != token:
-                raise UnbalancedError(f"{token!r} at character {offset + 1} closes nothing")
+                raise UnbalancedError(_unopened(token, offset, opened[-1]))
             opened.pop()
         case _:
             pass
+
+
+def _unopened(token: str, offset: int, last: _Opened) -> str:
+    open_ = f"; {last.token!r} at character {last.offset + 1} is open" if last.token else ""
+    return f"{token!r} at character {offset + 1} closes nothing{open_}"
 
 
 def _too_long(outermost: _Opened) -> str:

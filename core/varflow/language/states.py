@@ -44,6 +44,10 @@ _LATER_STATES = {
     "eventsXor",
     "generateEvent",
 }
+_OF_ACTION = {
+    name: f"it belongs in `action`, as `action.{name}`"
+    for name in ("function", "input", "secrets", "retries", "files")
+}
 
 
 class Retries(Model):
@@ -144,6 +148,8 @@ class StateCommon(Model):
 class ActionState(StateCommon):
     """Call a function; its answer becomes `.return`."""
 
+    elsewhere: ClassVar = _OF_ACTION
+
     type: Literal["action"]
     """What the state does."""
     action: Action
@@ -169,6 +175,8 @@ class ParallelState(StateCommon):
 
 class ForeachState(StateCommon):
     """Call a function for every element of an array; the answers become `.return`."""
+
+    elsewhere: ClassVar = _OF_ACTION
 
     type: Literal["foreach"]
     """What the state does."""

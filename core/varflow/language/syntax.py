@@ -23,6 +23,18 @@ NAMES = ("input", "steps")
 _COMPILE_SECONDS = 0.02
 """Allowed for each program when many are compiled; usually it takes a tenth of that."""
 _MAX_COMPLAINT = 200
+_TOKENS = {
+    "BINDING": "a variable",
+    "FIELD": "a field",
+    "FORMAT": "a format",
+    "IDENT": "a name",
+    "INVALID_CHARACTER": "a character that jq does not know",
+    "LITERAL": "a number",
+    "QQSTRING_END": "the end of a text",
+    "QQSTRING_START": "a text",
+}
+"""Names of jq's tokens in its complaints."""
+_TOKEN = re.compile(rf"\b({'|'.join(_TOKENS)})\b")
 _MENTION = re.compile(r"\$\s*([A-Za-z_]\w*)", re.ASCII)
 _COMPLAINT = re.compile(r"jq: error: (.*?) at <top-level>, line (\d+), column (\d+)", re.DOTALL)
 
@@ -104,5 +116,11 @@ def readable(message: str, source: str) -> str:
         return "jq cannot compile this: it ends too early"
     said, line, column = inside[0]
     where = f"line {line}, column {column}" if lines > 1 else f"column {column}"
-    said = reasons.shortened(" ".join(said.split()), _MAX_COMPLAINT)
+    said = reasons.shortened(_in_words(" ".join(said.split())), _MAX_COMPLAINT)
     return f"jq cannot compile this: {said} ({where} of the program)"
+
+
+def _in_words(complaint: str) -> str:
+    if not complaint.startswith("syntax error"):
+        return complaint  # names may stand in it
+    return _TOKEN.sub(lambda token: _TOKENS[token[0]], complaint)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OURS = "varflow"
 """Type of the pydantic errors whose message is already ours."""
+_CLOSE = 0.7
+"""How alike names are that may be meant: `function` and `action` are, `any` and `and` are not."""
 _MOST_NAMES = 200
 """Names among which a misspelt one is looked for: each comparison costs some 50 µs."""
 
@@ -29,13 +31,14 @@ def translate(
     *,
     absent: Mapping[str, str],
     later: Mapping[str, str],
+    elsewhere: Mapping[str, str],
 ) -> list[Fault]:
-    """Return the faults of a model whose fields are `names`; `absent` and `later` as in `Model`."""
+    """Return the faults of a model whose fields are `names`; the mappings are those of `Model`."""
     faults = []
     for found in error.errors(include_url=False):
         name = str(found["loc"][-1]) if found["loc"] else ""
         if found["type"] == "extra_forbidden" and len(found["loc"]) == 1:
-            faults.append(_unknown(name, names, later))
+            faults.append(_unknown(name, names, later, elsewhere))
         elif found["type"] == "too_short" and found["input"]:
             pass  # not empty: what is in it was found wrong
         elif found["type"] == "missing" and name in absent:
@@ -50,7 +53,7 @@ def nearest(name: Any, known: Iterable[str]) -> str:
     by_lower = {item.lower(): str(item) for item in known}
     if not isinstance(name, str) or len(by_lower) > _MOST_NAMES:
         return ""
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=_CLOSE)
     return by_lower[found[0]] if found else ""
 
 
@@ -72,6 +75,12 @@ def not_a_string(value: Any) -> str:
     return f"must be a string, not {kind_of(value)}{advice}"
 
 
+def not_a_list(value: Any) -> str:
+    """Return what to say of something else where a list is wanted."""
+    advice = "; each of its entries begins with '- '" if isinstance(value, dict) else ""
+    return f"must be a list, not {kind_of(value)}{advice}"
+
+
 def too_long(length: int, most: int) -> str:
     """Return what to say of a text that is longer than it may be."""
     return f"has {length} characters; at most {most} are allowed"
@@ -87,7 +96,12 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-def _unknown(name: str, names: Sequence[str], later: Mapping[str, str]) -> Fault:
+def _unknown(
+    name: str, names: Sequence[str], later: Mapping[str, str], elsewhere: Mapping[str, str]
+) -> Fault:
+    if name in elsewhere:
+        message = f"unknown field here; {elsewhere[name]}"
+        return Fault((name,), message, code=Code.UNKNOWN_FIELD)
     if name in later:
         return Fault((name,), later[name], code=Code.NOT_SUPPORTED)
     return Fault((name,), "unknown field", nearest(name, names), Code.UNKNOWN_FIELD)
@@ -130,7 +144,7 @@ _WORDS: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "string_type": lambda value, _: not_a_string(value),
     "model_type": _must_be("a mapping"),
     "dict_type": _must_be("a mapping"),
-    "tuple_type": _must_be("a list"),
+    "tuple_type": lambda value, _: not_a_list(value),
     "bool_type": _must_be("true or false"),
     "int_type": _must_be("a whole number"),
     "float_type": _must_be("a number"),
@@ -139,6 +153,10 @@ _WORDS: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "string_too_long": lambda value, context: too_long(len(value), context["max_length"]),
     "too_long": lambda value, context: too_many(len(value), context["max_length"]),
     "too_short": lambda *_: "is empty; at least one is needed",
-    "greater_than_equal": lambda value, context: f"is {value}; at least {context['ge']} is needed",
-    "less_than_equal": lambda value, context: f"is {value}; at most {context['le']} is allowed",
+    "greater_than_equal": lambda value, context: (
+        f"is {value}; at least {context['ge']:.10g} is needed"
+    ),
+    "less_than_equal": lambda value, context: (
+        f"is {value}; at most {context['le']:.10g} is allowed"
+    ),
 }

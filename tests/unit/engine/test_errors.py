@@ -8,9 +8,10 @@ import pytest
 
 from tests.support.engine import END, make_action, make_workflow, run
 from varflow.contract import OutcomeStatus
-from varflow.engine import catching, faults
+from varflow.engine import faults
 from varflow.engine.messages import InstanceStatus, Log, LogLevel
 from varflow.engine.states.error import format_message
+from varflow.language import patterns
 
 HANDLER = {"id": "h", "type": "noop"}
 
@@ -118,7 +119,7 @@ def test_an_input_that_cannot_be_evaluated_sends_nothing() -> None:
     ],
 )
 def test_patterns_are_globs_over_the_whole_code(pattern: str, code: str, is_match: bool) -> None:
-    assert catching.is_match([pattern], code) is is_match
+    assert patterns.is_match([pattern], code) is is_match
 
 
 @pytest.mark.parametrize(

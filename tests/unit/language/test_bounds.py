@@ -173,7 +173,7 @@ NOT_FOR_PODS = [
     ),
     pytest.param(
         {"env": [{"name": "A", "value": "1", "valueFrom": {"fieldRef": FIELD}}]},
-        "env[0].valueFrom: and value exclude each other",
+        "env[0].valueFrom: excludes value; give one of them",
         id="two values",
     ),
     pytest.param(

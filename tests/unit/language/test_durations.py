@@ -32,7 +32,14 @@ def test_a_duration_is_a_number_of_seconds(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        pytest.param("5s", "'5s' is not an ISO 8601 duration such as PT5S or P1DT12H", id="Go's"),
+        pytest.param(
+            "1h30m",
+            "'1h30m' is not an ISO 8601 duration such as PT5S or P1DT12H; write PT1H30M",
+            id="Go's",
+        ),
+        pytest.param(
+            "2d", "'2d' is not an ISO 8601 duration such as PT5S or P1DT12H; write P2D", id="days"
+        ),
         pytest.param("", "'' is not an ISO 8601 duration such as PT5S or P1DT12H", id="empty"),
         pytest.param("P", "'P' names no unit, as PT5S or P1DT12H do", id="P alone"),
         pytest.param("P1DT", "'P1DT' names no unit, as PT5S or P1DT12H do", id="T alone"),
@@ -46,7 +53,15 @@ def test_a_duration_is_a_number_of_seconds(text: str, seconds: float) -> None:
         pytest.param(
             "PT١S", "'PT١S' is not an ISO 8601 duration such as PT5S or P1DT12H", id="other digits"
         ),
-        pytest.param(5, "must be an ISO 8601 duration such as PT5S, not 5", id="a number"),
+        pytest.param(
+            5, "must be an ISO 8601 duration such as PT5S, not 5; write PT5S", id="a number"
+        ),
+        pytest.param(
+            -5, "must be an ISO 8601 duration such as PT5S, not -5", id="less than nothing"
+        ),
+        pytest.param(
+            True, "must be an ISO 8601 duration such as PT5S, not True", id="a truth value"
+        ),
         pytest.param(None, "must be an ISO 8601 duration such as PT5S, not None", id="nothing"),
     ],
 )

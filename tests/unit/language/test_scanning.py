@@ -98,7 +98,11 @@ def test_any_text_has_an_end_or_a_fault_with_its_place(text: str, language: str)
     ("text", "message"),
     [
         pytest.param("jq(.a", "'jq(' at character 1 is never closed", id="no end"),
-        pytest.param("jq([.a)", "')' at character 7 closes nothing", id="the wrong bracket"),
+        pytest.param(
+            "jq([.a)",
+            "')' at character 7 closes nothing; '[' at character 4 is open",
+            id="the wrong bracket",
+        ),
         pytest.param('jq("a)', "'\"' at character 4 is never closed", id="an open string"),
         pytest.param(
             r'jq("\(1")', "'\"' at character 8 is never closed", id="a string in an interpolation"
