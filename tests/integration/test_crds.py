@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support import markdown
 from tests.support.cluster import programs
 from tests.support.cluster.control_plane import ApiServer
 from tests.support.cluster.kubectl import CallFailed, Kubectl
 from tests.support.crd_cases import CALL, CASES, IMAGE, NOOP, SET, Case
+from tests.support.markdown import Block
 from varflow.errors import ObjectRefused
 from varflow.language import bounds, loading, manifests
 from varflow.language.workflow import Workflow
@@ -494,3 +496,12 @@ async def test_kubectl_waits_for_conditions(users_here: Users, here: Kubectl) ->
     said, _ = await asyncio.gather(waiting, users_here.report(obj, ready))
 
     assert "condition met" in said
+
+
+@pytest.mark.parametrize("block", markdown.read_workflows(ROOT / "docs/language.md"), ids=str)
+async def test_examples_of_the_language_are_accepted(users: Users, block: Block) -> None:
+    (envelope,) = loading.load_text(block.text, source="example.yaml").envelopes
+
+    created = await users.create(WORKFLOW, manifests.make_manifest(envelope)["spec"])
+
+    assert created["spec"]["states"]

@@ -39,6 +39,12 @@ def read_blocks(file: Path) -> Iterator[Block]:
         yield Block(file, line, language, tuple(marks), match["text"])
 
 
+def read_workflows(file: Path) -> list[Block]:
+    """Return the blocks that are workflows."""
+    blocks = [block for block in read_blocks(file) if block.language == "yaml"]
+    return [block for block in blocks if re.search("^ *states:", block.text, re.MULTILINE)]
+
+
 def read_links(file: Path) -> Iterator[tuple[str, str]]:
     """Return target and anchor of each link that stays within the repository."""
     prose = _FENCE.sub("", file.read_text())
