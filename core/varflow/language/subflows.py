@@ -23,7 +23,14 @@ _TO_LINT: Final = "give the file that defines it, or its folder, unless a cluste
 
 def find(reference: str, workflows: Collection[str]) -> str | None:
     """Return the name of the workflow that a subflow function means, if it is there."""
-    return next((name for name in _names(reference) if name in workflows), None)
+    return next((name for name in candidates(reference) if name in workflows), None)
+
+
+def candidates(reference: str) -> list[str]:
+    """Return what the workflow may be called that a subflow function means, the likeliest first."""
+    file = reference.rpartition("/")[2]
+    cut = [file.removesuffix(suffix) for suffix in _SUFFIXES if file.endswith(suffix)]
+    return list(dict.fromkeys([reference, file, *cut]))
 
 
 def reachable(definitions: Definitions, workflow: Workflow) -> dict[str, Workflow]:
@@ -65,12 +72,5 @@ def _missing(
     place: int, function: SubflowFunction, workflows: Collection[str], *, advice: str
 ) -> Fault:
     message = f"there is no workflow {wording.shown(function.workflow)}; {advice}"
-    nearest = wording.nearest(_names(function.workflow)[-1], workflows)
+    nearest = wording.nearest(candidates(function.workflow)[-1], workflows)
     return Fault(("functions", place, "workflow"), message, nearest, Code.UNKNOWN_WORKFLOW)
-
-
-def _names(reference: str) -> list[str]:
-    """Return what the workflow may be called, the likeliest first."""
-    file = reference.rpartition("/")[2]
-    cut = [file.removesuffix(suffix) for suffix in _SUFFIXES if file.endswith(suffix)]
-    return list(dict.fromkeys([reference, file, *cut]))
