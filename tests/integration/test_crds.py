@@ -498,7 +498,14 @@ async def test_kubectl_waits_for_conditions(users_here: Users, here: Kubectl) ->
     assert "condition met" in said
 
 
-@pytest.mark.parametrize("block", markdown.read_workflows(ROOT / "docs/language.md"), ids=str)
+EXAMPLES = [
+    block
+    for block in markdown.read_workflows(ROOT / "docs/language.md")
+    if "local" not in block.marks  # what only `varflow run` does
+]
+
+
+@pytest.mark.parametrize("block", EXAMPLES, ids=str)
 async def test_examples_of_the_language_are_accepted(users: Users, block: Block) -> None:
     (envelope,) = loading.load_text(block.text, source="example.yaml").envelopes
 

@@ -44,6 +44,11 @@ def is_workflow(block: Block) -> bool:
 WORKFLOWS = [block for block in BLOCKS if is_workflow(block)]
 PAGES_WITH_CALLS = sorted({block.file for block in BLOCKS if IN_FUNCTION in block.marks})
 PROGRAMS = [block for block in BLOCKS if block.language == "python"]
+LANGUAGE = ROOT / "docs" / "language.md"
+"""It has too many sessions for one test; those of each section stand alone."""
+SECTIONS = list(
+    dict.fromkeys(it.section for it in markdown.read_blocks(LANGUAGE) if it.language == "console")
+)
 
 
 def name_of(value: Block | Path) -> str:
@@ -74,12 +79,27 @@ def test_programs_in_the_documentation_compile(block: Block) -> None:
     compile(block.text, str(block), "exec")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def is_session(block: Block) -> bool:
+    return block.language == "console" and IN_FUNCTION not in block.marks
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != LANGUAGE], ids=name_of)
 def test_commands_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
     environ = console.environment(tmp_path / "store")
     for block in markdown.read_blocks(page):
         save(block, folder=tmp_path)
-        if block.language == "console" and IN_FUNCTION not in block.marks:
+        if is_session(block):
+            console.run(block.text, folder=tmp_path, environ=environ)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_examples_of_the_language_print_what_the_page_shows(section: str, tmp_path: Path) -> None:
+    environ = console.environment(tmp_path / "store")
+    blocks = [*markdown.read_blocks(LANGUAGE)]
+    for block in blocks:
+        save(block, folder=tmp_path)
+    for block in blocks:
+        if is_session(block) and block.section == section:
             console.run(block.text, folder=tmp_path, environ=environ)
 
 

@@ -11,6 +11,7 @@ _FENCE = re.compile(
     r"^(?P<fence>`{3,})(?P<info>.*)\n(?P<text>(?:.*\n)*?)(?P=fence)\s*$", re.MULTILINE
 )
 _LINK = re.compile(r"\]\((?P<target>[^)#\s]+)?(?:#(?P<anchor>[^)\s]+))?\)")
+_SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _HEADING = re.compile(r"^#+ (?P<title>.+)$", re.MULTILINE)
 
 
@@ -25,6 +26,8 @@ class Block:
     marks: tuple[str, ...]
     """Words after the language, for whoever checks the block."""
     text: str
+    section: str
+    """The heading of the second level that it stands under."""
 
     def __str__(self) -> str:
         return f"{self.file.name}:{self.line}"
@@ -36,7 +39,9 @@ def read_blocks(file: Path) -> Iterator[Block]:
     for match in _FENCE.finditer(content):
         language, *marks = match["info"].split() or [""]
         line = content.count("\n", 0, match.start("text")) + 1
-        yield Block(file, line, language, tuple(marks), match["text"])
+        above = _SECTION.findall(_FENCE.sub("", content[: match.start()]))
+        section = above[-1] if above else ""
+        yield Block(file, line, language, tuple(marks), match["text"], section)
 
 
 def read_workflows(file: Path) -> list[Block]:
