@@ -11,9 +11,9 @@ from varflow_cli import storing
 
 
 async def end_workflow(url: str, owners: Owners) -> int:
-    """Remove the workflow's variables and return how many there were."""
+    """Remove the workflow's variables and states and return how many there were."""
     async with storing.open_variables(url) as variables:
-        return await variables.clear_scope(owners, Scope.WORKFLOW)
+        return await variables.remove_workflow(owners)
 
 
 async def end_namespace(url: str, owners: Owners) -> int:
@@ -22,24 +22,23 @@ async def end_namespace(url: str, owners: Owners) -> int:
         count = await variables.clear_scope(owners, Scope.NAMESPACE)
         for workflow in await _workflows(variables, owners):
             owner = dataclasses.replace(owners, workflow=workflow)
-            count += await variables.clear_scope(owner, Scope.WORKFLOW)
+            count += await variables.remove_workflow(owner)
         # What instances that were killed have left, and bodies that nobody names any more.
         await variables.remove_namespace(owners)
         return count
 
 
 def describe(count: int) -> str:
-    """Say how many variables were removed."""
+    """Say how many variables were removed; states count as such."""
     return "1 variable removed" if count == 1 else f"{count} variables removed"
 
 
 async def _workflows(variables: Variables, owners: Owners) -> list[str]:
-    """Return the workflows that own variables in the namespace."""
-    prefix = f"{paths.namespace_prefix(owners)}w/"
-    names = dict.fromkeys(
-        [
-            listed.path.removeprefix(prefix).partition("/")[0]
-            async for listed in variables.store.list(prefix)
-        ]
-    )
-    return list(names)
+    """Return the workflows that own variables or states in the namespace."""
+    root = paths.namespace_prefix(owners)
+    found = [
+        paths.parse(listed.path)
+        for part in ("w/", "s/", "h/w/")
+        async for listed in variables.store.list(root + part)
+    ]
+    return list(dict.fromkeys(place.owner for place in found if place is not None))

@@ -77,7 +77,8 @@ async def open_variables(
 ) -> AsyncIterator[Variables]:
     """Open the variables in a store; on leaving, everything that was begun is finished."""
     store = opening.open_store(url, credentials=credentials)
-    variables = Variables(store, writer=writer, max_bytes=max_bytes)
+    history = opening.find_history(url)
+    variables = Variables(store, writer=writer, max_bytes=max_bytes, history=history)
     try:
         await variables.open()
         yield variables

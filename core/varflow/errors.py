@@ -9,6 +9,7 @@
     │   └── InvalidWorkflowFile      a file that cannot be loaded, with every problem in it
     ├── ExpressionError              a program without one usable result          422
     ├── UnknownAction                no action with that id runs here             404
+    ├── VariableNotFound             nothing to copy from                         404
     ├── VariableExists               a create met a live variable                 409
     ├── PreconditionFailed           If-Match / If-None-Match did not hold        412
     ├── TooLarge                     over a configured limit                      413
@@ -142,6 +143,13 @@ class UnknownAction(VarflowError):
     """No action with that id runs here."""
 
     code = "unknown_action"
+    status = 404
+
+
+class VariableNotFound(VarflowError):
+    """A variable, or a revision of it, that has to be there is not."""
+
+    code = "not_found"
     status = 404
 
 

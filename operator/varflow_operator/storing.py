@@ -61,7 +61,7 @@ async def open_variables(settings: OperatorSettings, credentials: OperatorCreden
         StoreError: it cannot be used.
     """
     store = opening.open_store(settings.store, credentials=credentials.store)
-    variables = Variables(store, writer="operator")
+    variables = Variables(store, writer="operator", history=opening.find_history(settings.store))
     try:
         await variables.open()
     except StoreError:

@@ -32,6 +32,7 @@ async def run(settings: SidecarSettings) -> None:
             opening.open_store(settings.store),
             writer="sidecar",
             max_bytes=settings.max_variable_bytes,
+            history=opening.find_history(settings.store),
         )
         await variables.open()
         stack.push_async_callback(variables.close)

@@ -17,6 +17,7 @@ from varflow.variables.contents import Stored
 from varflow.variables.expiries import Expiry
 from varflow.variables.pendings import NOTHING, Seen, Verdict
 from varflow.variables.records import Pending, Record, Value
+from varflow.variables.revisions import Revisions
 from varflow.variables.scopes import Address
 from varflow.variables.stores.base import Conflict, ObjectStore
 
@@ -79,13 +80,20 @@ class Claim:
     """One entry of a commit."""
 
     def __init__(
-        self, store: ObjectStore, change: Change, *, clock: Callable[[], float], writer: str
+        self,
+        store: ObjectStore,
+        change: Change,
+        *,
+        revisions: Revisions,
+        clock: Callable[[], float],
+        writer: str,
     ) -> None:
         self.change = change
         self.path = paths.variable(change.address)
         self.new: Value | None = None
         self.is_prepared = False
         self._store = store
+        self._revisions = revisions
         self._clock = clock
         self._writer = writer
         self._seen: Seen = NOTHING
@@ -154,6 +162,8 @@ class Claim:
     async def finish(self, txn: str) -> None:
         """Make the decided value current."""
         await pendings.finish(self._store, self.path, txn, seen=self._seen)
+        if self._revisions.concern(self.path):
+            await self._revisions.tidy(self.path, is_deleted=self.new is None)
 
     async def _find_current(self, *, is_patient: bool) -> Value | Blocked | None:
         """Return what a write would replace, or that another's claim is in the way."""
@@ -173,6 +183,8 @@ class Claim:
     async def _prepare(self, round_: Round, current: Value | None) -> None:
         """Put the claim on the record, or raise `Conflict` when somebody else has written it."""
         new = self._make_new(current)
+        if new is not None and self._revisions.concern(self.path):
+            await self._revisions.keep(self.path, current)
         pending = Pending(txn=round_.txn, decision=round_.decision, tag=round_.tag, new=new)
         record = Record(current, pending, pendings.make_nonce())
         self._seen = await pendings.write(

@@ -51,6 +51,7 @@ from varflow.variables.attempts import Attempt, Outcome
 from varflow.variables.background import Background
 from varflow.variables.claims import Change, Claim
 from varflow.variables.decisions import Decision, Kind
+from varflow.variables.revisions import Revisions
 from varflow.variables.stores.base import Conflict, ObjectStore
 
 __all__ = ["ABANDONED", "Abandoned", "Change", "Commits", "Outcome"]
@@ -71,10 +72,17 @@ class Commits:
     """Commits and their decisions, over one store."""
 
     def __init__(
-        self, store: ObjectStore, background: Background, *, clock: Callable[[], float], writer: str
+        self,
+        store: ObjectStore,
+        background: Background,
+        *,
+        revisions: Revisions,
+        clock: Callable[[], float],
+        writer: str,
     ) -> None:
         self._store = store
         self._background = background
+        self._revisions = revisions
         self._clock = clock
         self._writer = writer
 
@@ -150,7 +158,13 @@ class Commits:
     def _make_claims(self, changes: Sequence[Change]) -> list[Claim]:
         last = {paths.variable(change.address): change for change in changes}
         return [
-            Claim(self._store, last[path], clock=self._clock, writer=self._writer)
+            Claim(
+                self._store,
+                last[path],
+                revisions=self._revisions,
+                clock=self._clock,
+                writer=self._writer,
+            )
             for path in sorted(last)
         ]
 

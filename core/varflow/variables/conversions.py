@@ -46,6 +46,7 @@ class Type(StrEnum):
     OBJECT = "object"
 
 
+_CONTENT_TYPE_LENGTH: Final = 255
 _INTEGER: Final = re.compile(rb"\s*-?[0-9]+\s*")
 _EXACT: Final = 2**53
 """Beyond it a JSON number with a fraction or exponent does not say which integer it is."""
@@ -97,6 +98,21 @@ def encode_setter(value: Any, mime_type: str = JSON) -> bytes | None:
     if isinstance(value, str) and kind == "text/plain":
         return _encode_text(value)
     return _encode_json(value)
+
+
+def check_content_type(content_type: str | None) -> str | None:
+    """Return a content type that a header can hold; None stays None.
+
+    Raises:
+        InvalidInput: it cannot.
+    """
+    if content_type is None:
+        return None
+    if not (content_type.isascii() and content_type.isprintable()):
+        raise InvalidInput(f"content type {content_type[:64]!a} is no printable ASCII text")
+    if not 0 < len(content_type) <= _CONTENT_TYPE_LENGTH:
+        raise InvalidInput(f"a content type has 1 to {_CONTENT_TYPE_LENGTH} characters")
+    return content_type
 
 
 def media_type(content_type: str) -> str:

@@ -2,11 +2,11 @@
 
 Removing is restartable: what is left after a crash at any step is found by the same listing again.
 
-*A scope* (`clear_scope`): each record, then the bodies it names. Dying between the two leaves a
-body that no record names, which nobody can see and a sweeper removes; the other order would leave
-variables that exist but cannot be read. A claim of a commit under way is settled first, since
-removing the record under it would tear that commit. The owner is gone or going: a write that races
-with this goes with it.
+*A scope* (`clear_scope`): each record, then the bodies it names; then its older revisions likewise.
+Dying between the two leaves a body that no record names, which nobody can see and a sweeper
+removes; the other order would leave variables that exist but cannot be read. A claim of a commit
+under way is settled first, since removing the record under it would tear that commit. The owner is
+gone or going: a write that races with this goes with it.
 
 *An instance* (`end_instance`): first every decision is made final, committed ones finished and all
 others abandoned, for they may still change variables of the workflow and the namespace; only then
@@ -35,11 +35,16 @@ async def clear_scope(
     store: ObjectStore, owners: Owners, scope: Scope, *, clock: Callable[[], float]
 ) -> int:
     """Remove all variables of a scope and return how many records held a value."""
-    count = 0
-    async with aclosing(_paths(store, paths.scope_prefix(owners, scope))) as found:
-        async for path in found:
-            count += await _remove_record(store, owners, path, clock=clock)
+    prefix = paths.scope_prefix(owners, scope)
+    count = await _clear(store, owners, prefix, clock=clock)
+    if scope is not Scope.INSTANCE:
+        await _clear(store, owners, paths.revisions_prefix(prefix), clock=clock)
     return count
+
+
+async def clear_states(store: ObjectStore, owners: Owners, *, clock: Callable[[], float]) -> int:
+    """Remove all states of a workflow and return how many there were."""
+    return await _clear(store, owners, paths.states_prefix(owners), clock=clock)
 
 
 async def end_instance(
@@ -81,6 +86,16 @@ async def remove_all(store: ObjectStore, prefix: str, *, but: str = "") -> int:
             if path != but:
                 await store.delete(path)
                 count += 1
+    return count
+
+
+async def _clear(
+    store: ObjectStore, owners: Owners, prefix: str, *, clock: Callable[[], float]
+) -> int:
+    count = 0
+    async with aclosing(_paths(store, prefix)) as found:
+        async for path in found:
+            count += await _remove_record(store, owners, path, clock=clock)
     return count
 
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from varflow.errors import CorruptObject
 from varflow.variables import contents, paths, preconditions
 from varflow.variables.records import Value
-from varflow.variables.scopes import Address
+from varflow.variables.scopes import AnyAddress
 from varflow.variables.stores.base import ObjectStore
 
 _Bytes = bytes
@@ -24,7 +24,7 @@ class VariableInfo:
 
     __slots__ = ("_value", "address")
 
-    def __init__(self, address: Address, value: Value) -> None:
+    def __init__(self, address: AnyAddress, value: Value) -> None:
         self.address = address
         self._value = value
 
@@ -33,7 +33,7 @@ class VariableInfo:
 
     @property
     def key(self) -> str:
-        """The variable's name in its scope."""
+        """The variable's name in its scope; a state's in its workflow."""
         return self.address.key
 
     @property
@@ -87,7 +87,7 @@ class Variable(VariableInfo):
 
     __slots__ = ("_store",)
 
-    def __init__(self, address: Address, value: Value, store: ObjectStore) -> None:
+    def __init__(self, address: AnyAddress, value: Value, store: ObjectStore) -> None:
         super().__init__(address, value)
         self._store = store
 

@@ -5,6 +5,8 @@
         owner.json                          whose prefix this is, for sweepers and for people
         n/<key>                             records of the namespace's variables
         w/<workflow UID>/<key>              records of a workflow's
+        s/<workflow UID>/<function>/<…>     records of its states, see `states`
+        h/n/<key>/<rev>, h/w/<UID>/<key>/…  older revisions of those in `n` and `w`
         i/<instance UID>/vars/<key>         records of an instance's
         i/<instance UID>/decisions/<name>   one per action that changed variables
         i/<instance UID>/data/<name>        large results and engine data
@@ -13,8 +15,9 @@
 
 The segments are UIDs where a cluster gives them (locally a name is its own UID), and keys stand
 unescaped: a driver escapes what its backend cannot hold, and a bucket browser shows what a person
-would look for. `s/…` (state) comes with its own issue. Prefixes end in `/`, so that one owner's
-is never the beginning of another's (`LIKE 'ns%'` deleted the neighbours' data in Direktiv).
+would look for. Prefixes end in `/`, so that one owner's is never the beginning of another's
+(`LIKE 'ns%'` deleted the neighbours' data in Direktiv). Bodies are named by records, and by older
+revisions: who removes what nobody names has to look at both.
 
 The prefixes of an owner are remembered: a GET should cost the key's concatenation, no more.
 """
@@ -27,7 +30,7 @@ from typing import Final
 
 from varflow.errors import InvalidInput
 from varflow.variables import keys
-from varflow.variables.scopes import Address, Owners, Scope
+from varflow.variables.scopes import Address, AnyAddress, Owners, Scope
 
 LAYOUT: Final = 1
 """Version of everything below; a store that says another one is refused."""
@@ -35,6 +38,7 @@ MARKER: Final = "varflow.json"
 
 _VERSION: Final = f"v{LAYOUT}"
 _REMEMBERED: Final = 4096
+_WITH_REVISIONS: Final = frozenset({"n", "w"})
 
 
 def cluster_prefix(cluster: str) -> str:
@@ -80,9 +84,33 @@ def scope_prefix(owners: Owners, scope: Scope) -> str:
             return f"{namespace_prefix(owners)}n/"
 
 
-def variable(address: Address) -> str:
-    """Return the path of a variable's record."""
-    return scope_prefix(address.owners, address.scope) + address.key
+@lru_cache(maxsize=_REMEMBERED)
+def states_prefix(owners: Owners) -> str:
+    """Return what the records of a workflow's states have in common; the rest is their name."""
+    return f"{namespace_prefix(owners)}s/{_segment('workflow', owners.workflow)}/"
+
+
+def variable(address: AnyAddress) -> str:
+    """Return the path of a variable's or state's record."""
+    if isinstance(address, Address):
+        return scope_prefix(address.owners, address.scope) + address.key
+    return states_prefix(address.owners) + address.key
+
+
+def has_revisions(record_path: str) -> bool:
+    """Tell whether older revisions may be kept: an instance's variables and states have none."""
+    return record_path.split("/", 4)[3] in _WITH_REVISIONS
+
+
+def revisions_prefix(record_path: str) -> str:
+    """Return the prefix of a record's older revisions, or of those of all records of a scope."""
+    version, cluster, namespace, rest = record_path.split("/", 3)
+    return f"{version}/{cluster}/{namespace}/h/{rest.removesuffix('/')}/"
+
+
+def revision(record_path: str, rev: str) -> str:
+    """Return the path of one older revision of a record."""
+    return revisions_prefix(record_path) + _segment("revision", rev)
 
 
 def key_of(path: str) -> str:
@@ -143,9 +171,9 @@ class Place:
     cluster: str
     namespace: str
     folder: str
-    """`n`, `w`, `i`, `bodies` or `owner.json`."""
+    """`n`, `w`, `s`, `h`, `i`, `bodies` or `owner.json`."""
     owner: str = ""
-    """The workflow's or instance's UID, below `w` and `i`."""
+    """The workflow's or instance's UID, below `w`, `s`, `h/w` and `i`."""
     part: str = ""
     """`vars`, `decisions`, `data` or `log`, below `i`."""
     name: str = ""
@@ -157,8 +185,10 @@ def parse(path: str) -> Place | None:
     match path.split("/", 6):
         case [version, cluster, namespace, "i", owner, part, name] if version == _VERSION:
             return Place(cluster, namespace, "i", owner, part, name)
-        case [version, cluster, namespace, "w", owner, *_] if version == _VERSION:
-            return Place(cluster, namespace, "w", owner)
+        case [version, cluster, namespace, "w" | "s" as folder, owner, *_] if version == _VERSION:
+            return Place(cluster, namespace, folder, owner)
+        case [version, cluster, namespace, "h", "w", owner, *_] if version == _VERSION:
+            return Place(cluster, namespace, "h", owner)
         case [version, cluster, namespace, folder, *_] if version == _VERSION:
             return Place(cluster, namespace, folder)
         case _:

@@ -3,7 +3,8 @@
 An `Owners` value names the namespace, workflow and instance that an action belongs to; with a
 `Scope` and a key it gives an `Address`, and `paths` turns that into an object's path. UIDs are
 used wherever a cluster gives them, so that a deleted and re-created workflow does not find its
-predecessor's variables; locally a UID is the name (design.md §6).
+predecessor's variables; locally a UID is the name (design.md §6). States are no variables: no scope
+shows them and no key reaches them, hence a kind of address of their own.
 """
 
 from __future__ import annotations
@@ -58,6 +59,22 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.scope}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class StateAddress:
+    """The state of one function and trigger; it lives as long as the workflow."""
+
+    owners: Owners
+    key: str
+    """Its name, see `states.name_of`."""
+
+    def __str__(self) -> str:
+        return f"state {self.key}"
+
+
+AnyAddress = Address | StateAddress
+"""What has a record: a variable or a state."""
 
 
 def address(owners: Owners, scope: str | None, key: str) -> Address:

@@ -10,14 +10,22 @@ puts them together and checks what callers send.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Final
 
-from varflow.errors import InvalidInput
-from varflow.variables import contents, endings, expiries, layouts, paths, pendings, records
+from varflow.variables import (
+    contents,
+    conversions,
+    endings,
+    expiries,
+    layouts,
+    listings,
+    paths,
+    pendings,
+    records,
+)
 from varflow.variables.background import Background
 from varflow.variables.commits import Abandoned, Change, Commits, Outcome
 from varflow.variables.contents import Data, Spool, Stored
@@ -26,7 +34,8 @@ from varflow.variables.handles import Variable, VariableInfo
 from varflow.variables.pendings import Seen
 from varflow.variables.preconditions import Conditions
 from varflow.variables.records import Value
-from varflow.variables.scopes import Address, Owners, Scope
+from varflow.variables.revisions import Revisions
+from varflow.variables.scopes import Address, AnyAddress, Owners, Scope, StateAddress
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.writing import Write, Writing
 
@@ -35,13 +44,9 @@ __all__ = ["CLEAR", "KEEP", "Change", "Outcome", "Stored", "Variable", "Variable
 KEEP: Final = Expiry.KEEP
 CLEAR: Final = Expiry.CLEAR
 
-_LIST_AHEAD: Final = 16
-"""Records of a listing that are read at one time."""
-_CONTENT_TYPE_LENGTH: Final = 255
-
 
 class Variables:
-    """The variables of all owners in one store."""
+    """The variables and states of all owners in one store."""
 
     def __init__(
         self,
@@ -50,6 +55,7 @@ class Variables:
         clock: Callable[[], float] = time.time,
         writer: str = "",
         max_bytes: int | None = None,
+        history: int = 0,
     ) -> None:
         """Use `store` from `open` to `close`.
 
@@ -58,14 +64,16 @@ class Variables:
             clock: Seconds since the epoch.
             writer: Who writes, for people: recorded with each value.
             max_bytes: Longest value.
+            history: How many older revisions of a variable are kept (see `revisions`).
         """
         self.store = store
         self._clock = clock
         self._writer = writer
         self._max_bytes = max_bytes
-        self._background = Background()
-        self._commits = Commits(store, self._background, clock=clock, writer=writer)
-        self._writing = Writing(store, self._background, clock=clock, writer=writer)
+        self._background = background = Background()
+        self._revisions = older = Revisions(store, kept=history, clock=clock)
+        self._commits = Commits(store, background, revisions=older, clock=clock, writer=writer)
+        self._writing = Writing(store, background, revisions=older, clock=clock, writer=writer)
 
     async def open(self) -> None:
         """Open the store and check its layout.
@@ -88,7 +96,7 @@ class Variables:
 
     # One variable
 
-    async def get(self, address: Address) -> Variable | None:
+    async def get(self, address: AnyAddress) -> Variable | None:
         """Return the variable, or None when it is not there or has expired.
 
         Raises:
@@ -98,9 +106,26 @@ class Variables:
         value = await self._find(address)
         return Variable(address, value, self.store) if value is not None else None
 
+    async def get_revision(self, address: Address, rev: str) -> Variable | None:
+        """Return one revision of the variable, or None when it is not kept (see `revisions`).
+
+        Raises:
+            InvalidInput: `rev` is no revision's name.
+            CorruptObject, StoreError: as `get`.
+        """
+        live = await self._find(address)
+        value = await self._revisions.find(paths.variable(address), live, rev)
+        return Variable(address, value, self.store) if value is not None else None
+
+    async def revisions(self, address: Address) -> Sequence[VariableInfo]:
+        """Return what is known about the older revisions that are kept, the newest first."""
+        live = await self._find(address)
+        older = await self._revisions.find_all(paths.variable(address), live)
+        return [VariableInfo(address, value) for value in older]
+
     async def set(
         self,
-        address: Address,
+        address: AnyAddress,
         data: Data,
         *,
         content_type: str | None = None,
@@ -127,7 +152,7 @@ class Variables:
             StoreError: the store failed; the value is the old one or this one.
         """
         write = Write(
-            content_type=_check_content_type(content_type),
+            content_type=conversions.check_content_type(content_type),
             ttl=expiries.check(ttl),
             conditions=Conditions(if_match=if_match, if_none_match=if_none_match, create=create),
         )
@@ -139,7 +164,7 @@ class Variables:
         value = await self._writing.replace(address, content, write)
         return VariableInfo(address, value)
 
-    async def delete(self, address: Address, *, if_match: str | None = None) -> None:
+    async def delete(self, address: AnyAddress, *, if_match: str | None = None) -> None:
         """Remove the variable; that it is not there is no error, unless a revision is asked for.
 
         Raises:
@@ -150,7 +175,7 @@ class Variables:
 
     # Many
 
-    async def list(
+    def list(
         self, owners: Owners, scope: Scope, *, prefix: str = "", after: str = ""
     ) -> AsyncIterator[VariableInfo]:
         """Yield what is known about each variable of a scope, in the order of the keys' bytes.
@@ -161,21 +186,13 @@ class Variables:
             prefix: Only keys that begin with it.
             after: Only keys greater than it: the last one of the page before.
         """
-        start = paths.scope_prefix(owners, scope)
-        ahead: deque[asyncio.Task[VariableInfo | None]] = deque()
-        try:
-            async for listed in self.store.list(start + prefix, after=after and start + after):
-                address = Address(owners, scope, paths.key_of(listed.path))
-                ahead.append(asyncio.create_task(self._find_info(address)))
-                if len(ahead) >= _LIST_AHEAD and (info := await ahead.popleft()) is not None:
-                    yield info
-            while ahead:
-                if (info := await ahead.popleft()) is not None:
-                    yield info
-        finally:
-            for task in ahead:
-                task.cancel()
-            await asyncio.gather(*ahead, return_exceptions=True)
+        whole = paths.scope_prefix(owners, scope)
+        make = partial(Address, owners, scope)
+        return self._list(whole, make, prefix=prefix, after=after)
+
+    def list_states(self, owners: Owners) -> AsyncIterator[VariableInfo]:
+        """Yield what is known about each state of a workflow, in the order of their names."""
+        return self._list(paths.states_prefix(owners), partial(StateAddress, owners))
 
     async def clear_scope(self, owners: Owners, scope: Scope) -> int:
         """Remove all variables of a scope and return how many there were."""
@@ -208,9 +225,10 @@ class Variables:
             self.store, self._commits, owners, keep_until=keep_until, clock=self._clock
         )
 
-    async def remove_workflow(self, owners: Owners) -> None:
-        """Remove all variables of a workflow."""
-        await self.clear_scope(owners, Scope.WORKFLOW)
+    async def remove_workflow(self, owners: Owners) -> int:
+        """Remove all variables and states of a workflow and return how many there were."""
+        count = await self.clear_scope(owners, Scope.WORKFLOW)
+        return count + await endings.clear_states(self.store, owners, clock=self._clock)
 
     async def remove_namespace(self, owners: Owners) -> int:
         """Remove everything of a namespace and return how many objects there were."""
@@ -242,7 +260,7 @@ class Variables:
     ) -> Outcome:
         """Make all changes at one moment; see `commits.Commits.commit`."""
         for change in changes:
-            _check_content_type(change.content_type)
+            conversions.check_content_type(change.content_type)
         return await self._commits.commit(decision, changes, result=result, deadline=deadline)
 
     async def abandon(self, decision: str) -> Outcome | None:
@@ -253,7 +271,7 @@ class Variables:
         """Return what was decided for good about an action, or None when nothing was yet."""
         return await self._commits.find(decision)
 
-    async def _find(self, address: Address) -> Value | None:
+    async def _find(self, address: AnyAddress) -> Value | None:
         path = paths.variable(address)
         found = await self.store.get(path)
         if found is None:
@@ -264,19 +282,20 @@ class Variables:
             value = await pendings.resolve(self.store, path, Seen(record, found.etag))
         return expiries.alive(value, now=self._clock())
 
-    async def _find_info(self, address: Address) -> VariableInfo | None:
-        value = await self._find(address)
-        return VariableInfo(address, value) if value is not None else None
+    def _list(
+        self,
+        start: str,
+        make_address: Callable[[str], AnyAddress],
+        *,
+        prefix: str = "",
+        after: str = "",
+    ) -> AsyncIterator[VariableInfo]:
+        async def find(path: str) -> VariableInfo | None:
+            address = make_address(path.removeprefix(start))
+            value = await self._find(address)
+            return VariableInfo(address, value) if value else None
+
+        return listings.read_each(self.store, start + prefix, find, after=after and start + after)
 
     async def _store_spool(self, owners: Owners, spooled: Spool) -> Stored:
         return await contents.store_spool(self.store, owners, spooled, max_bytes=self._max_bytes)
-
-
-def _check_content_type(content_type: str | None) -> str | None:
-    if content_type is None:
-        return None
-    if not (content_type.isascii() and content_type.isprintable()):
-        raise InvalidInput(f"content type {content_type[:64]!a} is no printable ASCII text")
-    if not 0 < len(content_type) <= _CONTENT_TYPE_LENGTH:
-        raise InvalidInput(f"a content type has 1 to {_CONTENT_TYPE_LENGTH} characters")
-    return content_type

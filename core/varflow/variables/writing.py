@@ -5,6 +5,8 @@ condition, and value, type and expiry change together, because all of that is on
 that loses the race looks again and tries again: without conditions it fails for nothing but the
 store. A small write is two requests, or one when this process wrote the variable last (`heads`).
 
+Where the store keeps older revisions, the one that is replaced is put aside first (`revisions`).
+
 A large value's body is written before. When the record is then not written the body is removed,
 unless the store has left open whether it was; then a sweeper finds it.
 
@@ -28,7 +30,8 @@ from varflow.variables.heads import Heads
 from varflow.variables.pendings import Seen
 from varflow.variables.preconditions import Conditions
 from varflow.variables.records import Record, Value
-from varflow.variables.scopes import Address
+from varflow.variables.revisions import Revisions
+from varflow.variables.scopes import AnyAddress
 from varflow.variables.stores.base import Conflict, ObjectStore
 
 
@@ -45,15 +48,22 @@ class Writing:
     """The writes of one process."""
 
     def __init__(
-        self, store: ObjectStore, background: Background, *, clock: Callable[[], float], writer: str
+        self,
+        store: ObjectStore,
+        background: Background,
+        *,
+        revisions: Revisions,
+        clock: Callable[[], float],
+        writer: str,
     ) -> None:
         self._store = store
         self._background = background
+        self._revisions = revisions
         self._clock = clock
         self._writer = writer
         self._heads = Heads()
 
-    async def replace(self, address: Address, content: Stored, write: Write) -> Value:
+    async def replace(self, address: AnyAddress, content: Stored, write: Write) -> Value:
         """Make `content` the variable's value; a body that ends up nowhere is removed.
 
         Raises:
@@ -85,7 +95,7 @@ class Writing:
                 )
             raise
 
-    async def remove(self, address: Address, conditions: Conditions) -> None:
+    async def remove(self, address: AnyAddress, conditions: Conditions) -> None:
         """Make the variable absent; nothing is written when it is already.
 
         Raises:
@@ -103,6 +113,7 @@ class Writing:
                 conditions.check(live, name=str(address))
                 if live is not None:
                     await self._write(path, None, seen=seen)
+                    self._tidy(path, is_deleted=True)
             except Conflict:
                 conflicts += 1
                 await pendings.pause(conflicts)
@@ -125,9 +136,18 @@ class Writing:
                 await pendings.pause(conflicts)
 
     async def _swap(self, path: str, seen: Seen, make: Callable[[Value | None], Value]) -> Value:
-        value = make(await pendings.settle(self._store, path, seen, now=self._clock()))
+        current = await pendings.settle(self._store, path, seen, now=self._clock())
+        value = make(current)
+        if self._revisions.concern(path):
+            await self._revisions.keep(path, current)
         await self._write(path, value, seen=seen)
+        self._tidy(path)
         return value
+
+    def _tidy(self, path: str, *, is_deleted: bool = False) -> None:
+        if self._revisions.concern(path):
+            work = self._revisions.tidy(path, is_deleted=is_deleted)
+            self._background.start(work, name=f"tidying the older revisions of {path}")
 
     async def _write(self, path: str, value: Value | None, *, seen: Seen) -> None:
         record = Record(value, None, pendings.make_nonce())
@@ -136,7 +156,7 @@ class Writing:
         has_body = value is not None and value.body is not None
         self._heads.remember(path, await (uninterrupted(write) if has_body else write))
 
-    async def _remove_unnamed(self, address: Address, body: str) -> None:
+    async def _remove_unnamed(self, address: AnyAddress, body: str) -> None:
         seen = await pendings.read(self._store, paths.variable(address))
         new = seen.pending.new if seen.pending is not None else None
         if all(value is None or value.body != body for value in (seen.current, new)):

@@ -69,7 +69,7 @@ class Census:
         match place.folder:
             case "owner.json":
                 holdings.has_note = True
-            case "w":
+            case "w" | "s" | "h" if place.owner:
                 holdings.workflows.add(place.owner)
             case "i":
                 leftovers = holdings.instances.setdefault(place.owner, Leftovers())

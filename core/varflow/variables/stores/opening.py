@@ -4,6 +4,9 @@
     file:///a/folder     a folder on this machine; %20 stands for a space, as in every URL
     s3://bucket/prefix   a bucket, with `?endpoint=…` on any server that speaks S3; see `s3_urls`
 
+Behind `?` each may have `history=N`: so many older revisions of each variable are kept. It stands
+in the URL because that is all that every program which writes to a store is told about it.
+
 A bare path is refused rather than guessed at: `data` may be a folder, a bucket or a typing error.
 """
 
@@ -21,6 +24,10 @@ from varflow.variables.stores.credentials import Credentials
 from varflow.variables.stores.file import FileStore
 from varflow.variables.stores.memory import MemoryStore
 
+MAX_HISTORY: Final = 1000
+"""More would make the listing of one variable's revisions a matter of seconds."""
+
+_HISTORY: Final = "history="
 _SUPPORTED: Final = "memory:, file:///folder or s3://bucket/prefix"
 
 
@@ -35,7 +42,7 @@ def open_store(url: str, *, credentials: Credentials | None = None) -> ObjectSto
     Raises:
         InvalidInput: `url` names no store that is supported.
     """
-    scheme, colon, rest = url.partition(":")
+    scheme, colon, rest = _split_history(url)[0].partition(":")
     if not colon or "/" in scheme:
         hint = urllib.parse.quote(os.path.abspath(url)) if url else "/folder"
         raise InvalidInput(f"store {url!r} is no URL; for a folder write file://{hint}")
@@ -49,6 +56,31 @@ def open_store(url: str, *, credentials: Credentials | None = None) -> ObjectSto
         case _:
             # The rest may hold credentials.
             raise InvalidInput(f"stores of the kind {scheme!r} are not supported; use {_SUPPORTED}")
+
+
+def find_history(url: str) -> int:
+    """Return how many older revisions of a variable a store's URL says to keep.
+
+    Raises:
+        InvalidInput: what it says is no number in range.
+    """
+    _, text = _split_history(url)
+    if not (text.isascii() and text.isdecimal() and int(text) <= MAX_HISTORY):
+        raise InvalidInput(
+            f"history={text[:32]!a} of the store is no number from 0 to {MAX_HISTORY}"
+        )
+    return int(text)
+
+
+def _split_history(url: str) -> tuple[str, str]:
+    """Return the URL without `history`, which is no driver's business, and what that says."""
+    start, mark, query = url.partition("?")
+    parts = query.split("&")
+    given = [part.partition("=")[2] for part in parts if part.startswith(_HISTORY)]
+    if not mark or not given:
+        return url, "0"
+    rest = "&".join(part for part in parts if not part.startswith(_HISTORY))
+    return f"{start}?{rest}" if rest else start, given[-1]
 
 
 def _make_s3_store(url: str, credentials: Credentials | None) -> ObjectStore:

@@ -25,7 +25,7 @@ from varflow.errors import InvalidInput
 FORM: Final = "s3://bucket/prefix"
 
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
-_NAMES: Final = ("endpoint", "region", "pathStyle", "createBucket")
+_NAMES: Final = ("endpoint", "region", "pathStyle", "createBucket", "history")
 _REGION: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _TRUTH: Final = {"true": True, "false": False}
 _PREFIX_BYTES: Final = 512
@@ -45,6 +45,8 @@ class Location:
     region: str = ""
     is_path_style: bool = False
     creates_bucket: bool = False
+    history: str = ""
+    """As given: what it means stands in `opening`."""
 
     @property
     def url(self) -> str:
@@ -52,6 +54,7 @@ class Location:
         query = {"endpoint": self.endpoint, "region": self.region}
         if self.is_path_style != bool(self.endpoint):
             query["pathStyle"] = str(self.is_path_style).lower()
+        query["history"] = self.history
         given = {name: value for name, value in query.items() if value}
         prefix = urllib.parse.quote("/" + self.prefix.removesuffix("/")) if self.prefix else ""
         return f"s3://{self.bucket}{prefix}{'?' if given else ''}" + urllib.parse.urlencode(
@@ -79,6 +82,7 @@ def parse(url: str) -> Location:
         region=_check_region(given.get("region", "")),
         is_path_style=_truth(given, "pathStyle", default=bool(endpoint)),
         creates_bucket=_truth(given, "createBucket", default=False),
+        history=given.get("history", ""),
     )
 
 
