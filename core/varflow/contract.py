@@ -102,6 +102,8 @@ class Dispatch:
     is_first: bool = False
     """Nobody has sent this action before, to anywhere: there is no decision that could be found."""
     files: tuple[FileMount, ...] = ()
+    state: str = ""
+    """Name of the function's state for what started the instance, see `variables.states`."""
 
     def encode(self) -> bytes:
         """Return the message's bytes."""
@@ -304,6 +306,7 @@ _DISPATCH_TYPES: Final[Mapping[str, type]] = {
     "attempt": int,
     "is_first": bool,
     "files": list,
+    "state": str,
 }
 _FILE_TYPES: Final[Mapping[str, type]] = {"key": str, "scope": str, "as_name": str}
 

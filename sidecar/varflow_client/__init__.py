@@ -7,9 +7,10 @@
 
     serve(count)
 
-`serve` answers the sidecar on port 8080. `get`, `set`, `create`, `update`, `delete`, `list`,
-`find`, `download` and `log` of this module work for the action that the calling thread runs, as
-those of `context.variables` do in any thread. Errors are exceptions (see `errors`); a handler that
+`serve` answers the sidecar on port 8080. `get`, `set`, `create`, `update`, `copy`, `delete`,
+`list`, `find`, `download`, `get_state`, `find_state`, `set_state`, `delete_state` and `log` of this
+module work for the action that the calling thread runs, as those of `context.variables` do in any
+thread. Errors are exceptions (see `errors`); a handler that
 raises `FunctionError(code, message)` fails its action with a code that the workflow can catch.
 
 HTTP is loaded when it is used, so that importing this costs little.
@@ -57,16 +58,21 @@ __all__ = [
     "VariableExists",
     "VariableInfo",
     "Variables",
+    "copy",
     "create",
     "current",
     "delete",
+    "delete_state",
     "download",
     "find",
+    "find_state",
     "get",
+    "get_state",
     "list",
     "log",
     "serve",
     "set",
+    "set_state",
     "update",
 ]
 
@@ -78,9 +84,14 @@ download = _variables.download
 set = _variables.set
 create = _variables.create
 update = _variables.update
+copy = _variables.copy
 delete = _variables.delete
 list = _variables.list
 log = _variables.log
+get_state = _variables.get_state
+find_state = _variables.find_state
+set_state = _variables.set_state
+delete_state = _variables.delete_state
 
 
 def serve(handler: Handler, *, port: int | None = None, host: str = "127.0.0.1") -> None:

@@ -46,6 +46,9 @@ _TYPE_NAMES: dict[type, TypeName] = {
     dict: "object",
 }
 
+NO_CONTENT = 204
+"""The status of an answer that says that there is no state."""
+
 UNCHECKED = {"json", "bytes"}
 """Types that the sidecar need not look into the value for."""
 

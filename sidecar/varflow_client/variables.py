@@ -13,34 +13,27 @@ carefully somebody else wrote the variable.
 
 from __future__ import annotations
 
-import io
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
 from varflow_client import errors, values
+from varflow_client.states import States
 from varflow_client.values import KEEP, Scope, T, Ttl, TypeName, Variable, VariableInfo
 
 if TYPE_CHECKING:
     from email.message import Message
 
-    from varflow_client.transport import Answer, Sidecar
+_PAGE = 5000
+"""Variables that a listing asks for at a time: about a megabyte."""
 
 
-class Variables:
+class Variables(States):
     """The variables that one action may use.
 
     Every method raises a `SidecarError` when the sidecar does not do what was asked. Thread-safe.
     """
-
-    def __init__(self, action_id: str = "", *, sidecar: Sidecar | None = None) -> None:
-        self._action_id = action_id
-        self._given_sidecar = sidecar
-
-    @property
-    def action_id(self) -> str:
-        """The action on whose behalf the sidecar is asked."""
-        return self._action_id
 
     @overload
     def get(
@@ -110,9 +103,15 @@ class Variables:
             raise _not_found(scope, key)
         return default
 
-    def find(self, key: str, *, scope: Scope = "instance") -> Variable | None:
-        """Return the variable with its revision and type, or None when there is none."""
-        with self._call("GET", "/var", _place(scope, key)) as answer:
+    def find(
+        self, key: str, *, scope: Scope = "instance", revision: str | None = None
+    ) -> Variable | None:
+        """Return the variable with its revision and type, or None when there is none.
+
+        With `revision` an older one, if the store keeps it.
+        """
+        wanted = {} if revision is None else {"revision": revision}
+        with self._call("GET", "/var", {**_place(scope, key), **wanted}) as answer:
             data = answer.read()
             return (
                 values.make_variable(key, data, answer.headers) if _exists(answer.headers) else None
@@ -203,24 +202,63 @@ class Variables:
         with self._call("DELETE", "/var", _place(scope, key)) as answer:
             answer.read()
 
+    def copy(
+        self,
+        key: str,
+        to: str,
+        *,
+        scope: Scope = "instance",
+        to_scope: Scope = "instance",
+        revision: str | None = None,
+        ttl: Ttl = KEEP,
+    ) -> None:
+        """Write the variable's value and type to another one; the bytes stay in the sidecar.
+
+        Args:
+            key: what is copied.
+            to: what is written; with a `revision` it may be the same.
+            scope: whose variable is copied.
+            to_scope: whose is written.
+            revision: an older revision of `key`; the present one unless given.
+            ttl: as that of `set`, for the copy.
+
+        Raises:
+            NotFound: there is nothing to copy.
+        """
+        options = {"revision": revision or "", "ttl": values.encode_ttl(ttl)}
+        given = {name: text for name, text in options.items() if text}
+        query = {**_place(to_scope, to), "from": f"{scope}/{key}", **given}
+        with self._call("POST", "/var", query) as answer:
+            answer.read()
+
     def list(self, prefix: str = "", *, scope: Scope = "instance") -> Iterator[VariableInfo]:
-        """Return the variables whose keys begin with `prefix`, by key, without their values."""
-        with self._call("GET", "/vars", {"scope": scope, "prefix": prefix}) as answer:
-            listing = json.loads(answer.read())
-        return map(values.make_info, listing["variables"])
+        """Return the variables whose keys begin with `prefix`, by key, without their values.
+
+        They are asked for in pages, so that only one of those is in memory.
+        """
+        first = self._page(scope, prefix, after=None)  # what is wrong shows here
+        return itertools.chain.from_iterable(self._pages(first, scope, prefix))
 
     def log(self, message: str) -> None:
         """Write a line to the instance's log."""
         with self._call("POST", "/log", {}, body=message.encode()) as answer:
             answer.read()
 
-    @property
-    def _sidecar(self) -> Sidecar:
-        if self._given_sidecar is None:
-            from varflow_client import transport  # not before it is needed: start-up time
+    def _pages(
+        self, page: Mapping[str, Any], scope: Scope, prefix: str
+    ) -> Iterator[Iterator[VariableInfo]]:
+        while True:
+            yield map(values.make_info, page["variables"])
+            if "next" not in page:
+                return
+            page = self._page(scope, prefix, after=page["next"])
 
-            self._given_sidecar = transport.from_environ()
-        return self._given_sidecar
+    def _page(self, scope: Scope, prefix: str, *, after: str | None) -> Any:
+        query = {"scope": scope, "prefix": prefix, "limit": str(_PAGE)}
+        if after is not None:
+            query["after"] = after
+        with self._call("GET", "/vars", query) as answer:
+            return json.loads(answer.read())
 
     def _write(
         self,
@@ -240,42 +278,6 @@ class Variables:
         with self._call("POST", "/var", query, body=body, headers=all_headers) as answer:
             answer.read()
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        *,
-        body: bytes | IO[bytes] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        from varflow_client import transport
-
-        headers = dict(headers or {})
-        if body is not None and not isinstance(body, bytes):
-            headers |= _length_header(body)
-        request = transport.Request(
-            method=method,
-            path=path,
-            query={"aid": self.action_id, **query},
-            body=body,
-            headers=headers,
-            is_repeatable=_is_repeatable(path, query, body, headers),
-        )
-        return self._sidecar.call(request)
-
-
-def _is_repeatable(
-    path: str, query: Mapping[str, str], body: object, headers: Mapping[str, str]
-) -> bool:
-    """Tell whether a second call after a lost answer changes nothing and says the same."""
-    return (
-        path != "/log"
-        and "mode" not in query
-        and "If-Match" not in headers
-        and (body is None or isinstance(body, bytes))
-    )
-
 
 def _place(scope: str, key: str) -> dict[str, str]:
     return {"scope": scope, "key": key}
@@ -288,14 +290,3 @@ def _exists(headers: Message) -> bool:
 def _not_found(scope: str, key: str) -> errors.NotFound:
     message = f"there is no variable {key!r} in scope {scope!r}"
     return errors.NotFound(message, code="not_found", status=404)
-
-
-def _length_header(file: IO[bytes]) -> dict[str, str]:
-    """Say how much is left in a file that can tell; others are sent in chunks."""
-    try:
-        here = file.tell()
-        end = file.seek(0, io.SEEK_END)
-        file.seek(here)
-    except (OSError, AttributeError):
-        return {}
-    return {"Content-Length": str(end - here)}

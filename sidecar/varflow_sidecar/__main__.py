@@ -18,8 +18,8 @@ from varflow_sidecar import process
 _USAGE: Final = """\
 usage: varflow-sidecar [--help] [--version]
 
-Stands beside a function: mounts the variables of its actions, serves /var, /vars and /log on the
-loopback addresses, and commits what the function leaves under out/.
+Stands beside a function: mounts the variables of its actions, serves /var, /vars, /state and /log
+on the loopback addresses, and commits what the function leaves under out/.
 
 All settings are environment variables:
 """

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from varflow.contract import Dispatch, Outcome
 from varflow.errors import Draining, InvalidInput, StaleEpoch, UnknownAction
-from varflow.variables.scopes import Owners
+from varflow.variables.scopes import Owners, StateAddress
 from varflow_sidecar.execution import Execution, Ground
 from varflow_sidecar.function import Endpoint
 from varflow_sidecar.shelves import Shelf
@@ -105,6 +105,19 @@ class Actions:
         if found is None:
             raise UnknownAction(f"no action with the id {action_id[:64]!r} runs here")
         return found.dispatch.owners
+
+    def state_of(self, action_id: str) -> StateAddress:
+        """Return which state a running action may use.
+
+        Raises:
+            UnknownAction: it does not run here.
+            InvalidInput: the control plane did not say which one.
+        """
+        owners = self.owners_of(action_id)
+        name = self._running[action_id].dispatch.state
+        if not name:
+            raise InvalidInput("this action has no state; the control plane named none")
+        return StateAddress(owners, name)
 
     async def wait(self, action: Action, *, seconds: float) -> bytes | None:
         """Wait for an action's outcome for a while; None when it still runs."""

@@ -17,7 +17,7 @@ def command() -> None:
 @options.storage
 @options.yes
 def remove(*, name: str, store: str | None, namespace: str | None, is_confirmed: bool) -> None:
-    """Remove all variables and states of workflow NAME, as deleting the workflow does in a cluster."""
+    """Remove all variables and states of workflow NAME, as deleting it does in a cluster."""
     from varflow_cli import lifetimes, loops, storing
 
     owners = storing.make_owners(namespace=namespace or storing.NAMESPACE, workflow=name)

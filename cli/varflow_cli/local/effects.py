@@ -42,6 +42,7 @@ from varflow.engine.messages import (
 from varflow.shells.data import DataEffects
 from varflow.shells.variables import PATIENCE_SECONDS, Clock, VariableEffects
 from varflow.variables.scopes import Owners
+from varflow.variables.states import States
 from varflow.variables.variables import Variables
 from varflow_cli.local import launching
 from varflow_cli.local.background import Background
@@ -72,6 +73,7 @@ class Effects:
         self,
         *,
         owners: Owners,
+        states: States,
         variables: Variables,
         actions: Actions,
         functions: LocalFunctions,
@@ -81,8 +83,9 @@ class Effects:
         progress: Progress,
         clock: Clock = time.time,
     ) -> None:
-        """Take the instance's place; `family` is as `launching.name_of` takes it."""
+        """Take the instance's places; `family` is as `launching.name_of` takes it."""
         self._owners = owners
+        self._states = states
         self._variable_effects = VariableEffects(owners=owners, variables=variables, clock=clock)
         self._data = DataEffects(owners=owners, store=variables.store, clock=clock)
         self._actions = actions
@@ -215,4 +218,5 @@ class Effects:
             attempt=command.attempt,
             is_first=command.attempt == 0,
             files=command.files,
+            state=self._states.name_of(command.function),
         )

@@ -23,6 +23,7 @@ from varflow.language.workflow import Workflow
 from varflow.logs import Level
 from varflow.shells.variables import Clock
 from varflow.variables.scopes import Owners
+from varflow.variables.states import States, Trigger
 from varflow.variables.variables import Variables
 from varflow_cli.local.background import Background
 from varflow_cli.local.children import Child, Children
@@ -64,6 +65,8 @@ class Ground:
     evaluator: Evaluator
     secrets: Secrets
     log: ProgressLog
+    trigger: Trigger
+    """What started the run; subflows, too, go on behalf of who started it."""
     clock: Clock = time.time
 
 
@@ -106,6 +109,7 @@ class Family:
         workflow = self._ground.workflows[owners.workflow]
         effects = Effects(
             owners=owners,
+            states=States(trigger=self._ground.trigger, is_per_user=workflow.state.perUser),
             variables=self._ground.variables,
             actions=self._ground.actions,
             functions=self._ground.functions,

@@ -16,7 +16,8 @@ from varflow.engine.messages import Json
 from varflow.language import subflows
 from varflow.language.workflow import Workflow
 from varflow.variables.scopes import Owners
-from varflow_cli import givens, storing
+from varflow.variables.states import Trigger
+from varflow_cli import givens, storing, users
 from varflow_cli.local import declaring, launching, secrets
 from varflow_cli.local.declaring import Declared
 from varflow_cli.local.launching import Launch
@@ -51,6 +52,7 @@ class Plan:
     declared: Sequence[Declared]
     launches: Sequence[Launch]
     owners: Owners
+    trigger: Trigger
     input: Json
     warnings: Sequence[str]
     """What is allowed but may not be meant."""
@@ -98,6 +100,7 @@ def make_plan(request: Request) -> Plan:
             )
         ],
         owners=owners,
+        trigger=Trigger(type="cli", user=users.find_name()),
         input=given.value,
         warnings=[
             *launching.find_unused(commands, definitions.workflows.values()),

@@ -128,6 +128,7 @@ async def _set_up(
         evaluator=evaluator,
         secrets=plan.secrets,
         log=log,
+        trigger=plan.trigger,
     )
     family = Family(ground, plan.owners, progress)
     ending.push_async_callback(family.end_variables)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PlainValidator, StrictInt, ValidationInfo
+from pydantic import Field, PlainValidator, StrictBool, StrictInt, ValidationInfo
 
 from varflow.language import bounds, fields
 from varflow.language.codes import Code
@@ -69,6 +69,7 @@ __all__ = [
     "SetterVariable",
     "Start",
     "State",
+    "StateSpec",
     "SubflowFunction",
     "SwitchCondition",
     "SwitchState",
@@ -94,6 +95,13 @@ class InputSpec(Model):
 
     schema_: JsonSchema = Field(alias="schema")
     """A JSON Schema; an instance whose input does not match it fails before its first state."""
+
+
+class StateSpec(Model):
+    """What functions remember from one instance to the next."""
+
+    perUser: StrictBool = False
+    """Every user who starts instances has states of their own; schedules and events have anyway."""
 
 
 class Start(Model):
@@ -143,6 +151,8 @@ class Workflow(Model):
     """What instances are given."""
     retry: Retry | None = None
     """When and how often actions without `retries` of their own are tried again."""
+    state: StateSpec = StateSpec()
+    """What functions remember from one instance to the next."""
     timeouts: Timeouts = Timeouts()
     """Bounds on the whole instance."""
     pendingTimeoutSeconds: StrictInt | None = Field(default=None, ge=1, le=bounds.PENDING_SECONDS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final, TypeVar
 
 from varflow.variables.stores.base import ObjectStore
@@ -21,7 +21,7 @@ _AHEAD: Final = 16
 
 async def read_each(
     store: ObjectStore, prefix: str, find: Callable[[str], Awaitable[T | None]], *, after: str = ""
-) -> AsyncIterator[T]:
+) -> AsyncGenerator[T, None]:
     """Yield what `find` gives for each path that begins with `prefix`, in order, None left out.
 
     Args:

@@ -67,7 +67,7 @@ class StateAddress:
 
     owners: Owners
     key: str
-    """Its name, see `states.name_of`."""
+    """Its name, see `states.States`."""
 
     def __str__(self) -> str:
         return f"state {self.key}"

@@ -6,7 +6,7 @@ those; all runs that people and programs start share one, `manual`, be it by han
 through the webhook or as a subflow (windmill-hummingbird.md §2.6 and §4.3). Where a workflow says
 `state.perUser`, each user has one of these.
 
-    control plane ── name_of(function, trigger, …) ──► Dispatch.state ──► sidecar ──► StateAddress
+    control plane ── States.name_of ──► Dispatch.state ──► sidecar ──► StateAddress
 
 A name is a path of up to three segments, readable in a bucket browser: `poll/schedule:nightly`,
 `poll/manual/alice`. Rejected: the step's id in the function's place, as Windmill has it, since
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import urllib.parse
+from dataclasses import dataclass
 from typing import Final
 
 from varflow.variables import keys
@@ -31,31 +32,38 @@ _UNNAMED: Final = "unknown"
 """Stands for a user whom nobody has named."""
 
 
-def name_of(
-    function: str,
-    *,
-    trigger_type: str = "",
-    trigger_name: str = "",
-    user: str | None = None,
-) -> str:
-    """Return the name of a state within its workflow.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """What started an instance."""
 
-    Args:
-        function: The function's id.
-        trigger_type: What kind of thing started the instance; empty for unknown.
-        trigger_name: Which one of that kind.
-        user: Who started it, in a workflow that keeps its users apart; None in all others.
-    """
-    segments = [function, _trigger(trigger_type, trigger_name)]
-    if user is not None and segments[-1] == MANUAL:
-        segments.append(user or _UNNAMED)
-    return "/".join(map(_segment, segments))
+    type: str = ""
+    """Its kind; empty where nobody said."""
+    name: str = ""
+    """Which one of that kind, such as the schedule's name."""
+    user: str = ""
+    """On whose behalf, as far as that is known."""
 
 
-def _trigger(kind: str, name: str) -> str:
-    if kind not in _OWN:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class States:
+    """Whose states the functions of an instance have."""
+
+    trigger: Trigger = Trigger()
+    is_per_user: bool = False
+    """The workflow keeps the states of its users apart."""
+
+    def name_of(self, function: str) -> str:
+        """Return the name of a function's state within its workflow."""
+        segments = [function, _trigger(self.trigger)]
+        if self.is_per_user and segments[-1] == MANUAL:
+            segments.append(self.trigger.user or _UNNAMED)
+        return "/".join(map(_segment, segments))
+
+
+def _trigger(trigger: Trigger) -> str:
+    if trigger.type not in _OWN:
         return MANUAL
-    return f"{kind}:{name}" if name else kind
+    return f"{trigger.type}:{trigger.name}" if trigger.name else trigger.type
 
 
 def _segment(text: str) -> str:

@@ -11,7 +11,7 @@ puts them together and checks what callers send.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -177,7 +177,7 @@ class Variables:
 
     def list(
         self, owners: Owners, scope: Scope, *, prefix: str = "", after: str = ""
-    ) -> AsyncIterator[VariableInfo]:
+    ) -> AsyncGenerator[VariableInfo, None]:
         """Yield what is known about each variable of a scope, in the order of the keys' bytes.
 
         Args:
@@ -190,7 +190,7 @@ class Variables:
         make = partial(Address, owners, scope)
         return self._list(whole, make, prefix=prefix, after=after)
 
-    def list_states(self, owners: Owners) -> AsyncIterator[VariableInfo]:
+    def list_states(self, owners: Owners) -> AsyncGenerator[VariableInfo, None]:
         """Yield what is known about each state of a workflow, in the order of their names."""
         return self._list(paths.states_prefix(owners), partial(StateAddress, owners))
 
@@ -289,7 +289,7 @@ class Variables:
         *,
         prefix: str = "",
         after: str = "",
-    ) -> AsyncIterator[VariableInfo]:
+    ) -> AsyncGenerator[VariableInfo, None]:
         async def find(path: str) -> VariableInfo | None:
             address = make_address(path.removeprefix(start))
             value = await self._find(address)

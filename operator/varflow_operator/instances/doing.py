@@ -63,6 +63,7 @@ class Doing:
         self.effects = Effects(
             ground,
             owners=beginning.owners,
+            states=beginning.states,
             blueprint=beginning.blueprint,
             report=lambda reason: inbox.put_nowait(Waiting(reason)),
         )

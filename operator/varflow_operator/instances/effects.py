@@ -25,6 +25,7 @@ from varflow.errors import InvalidInput, VarflowError
 from varflow.shells.data import DataEffects
 from varflow.shells.variables import VariableEffects
 from varflow.variables.scopes import Owners
+from varflow.variables.states import States
 from varflow_operator.instances.blueprints import Blueprint
 from varflow_operator.instances.crashpoints import CrashPoint
 from varflow_operator.instances.dispatching import Errands
@@ -43,12 +44,14 @@ class Effects:
         ground: Ground,
         *,
         owners: Owners,
+        states: States,
         blueprint: Blueprint,
         report: Report,
     ) -> None:
-        """Take the instance's place in the store and its workflow; see `Errands` for `report`."""
+        """Take the instance's places in the store and its workflow; see `Errands` for `report`."""
         self._ground = ground
         self._owners = owners
+        self._states = states
         self._blueprint = blueprint
         self._variables = VariableEffects(
             owners=owners, variables=ground.variables, clock=ground.clock
@@ -133,4 +136,5 @@ class Effects:
             iterator=command.iterator,
             attempt=command.attempt,
             files=command.files,
+            state=self._states.name_of(command.function),
         )

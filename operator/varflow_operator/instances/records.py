@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from varflow.engine.messages import Json
+from varflow.variables.states import Trigger
 from varflow_operator.kinds import WORKFLOW, Object
 from varflow_operator.names import ConditionType
 
@@ -37,6 +38,8 @@ class Record:
     revision: str
     """The revision that it asks for; empty for the present one."""
     input: Json
+    trigger: Trigger
+    """What started it."""
     is_cancelled: bool
     """Somebody wants it to stop."""
     created_at: float
@@ -94,10 +97,17 @@ def read(obj: Object) -> Record:
         workflow=spec.get("workflow") or "",
         revision=spec.get("revision") or "",
         input=spec.get("input"),
+        trigger=_read_trigger(spec.get("trigger") or {}),
         is_cancelled=spec.get("cancel") is True,
         created_at=parse_time(metadata.get("creationTimestamp")) or 0.0,
         owners=tuple(metadata.get("ownerReferences") or ()),
         status=obj.get("status") or {},
+    )
+
+
+def _read_trigger(spec: Mapping[str, Any]) -> Trigger:
+    return Trigger(
+        type=spec.get("type") or "", name=spec.get("name") or "", user=spec.get("user") or ""
     )
 
 

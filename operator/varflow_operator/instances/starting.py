@@ -17,6 +17,7 @@ from varflow.errors import (
 )
 from varflow.variables import retrying
 from varflow.variables.scopes import Owners
+from varflow.variables.states import States
 from varflow_operator.instances import definitions
 from varflow_operator.instances.blueprints import Blueprint, BlueprintKey
 from varflow_operator.instances.checkpoints import Keeper
@@ -41,6 +42,7 @@ class Beginning:
 
     blueprint: Blueprint
     owners: Owners
+    states: States
     view: View
 
 
@@ -64,7 +66,12 @@ async def begin(
     note(view)
     blueprint = await _load(keeper, chosen, ground)
     await keeper.adopt(chosen.workflow_uid)
-    return Beginning(blueprint=blueprint, owners=await _owners(keeper, chosen, ground), view=view)
+    return Beginning(
+        blueprint=blueprint,
+        owners=await _owners(keeper, chosen, ground),
+        states=States(trigger=keeper.record.trigger, is_per_user=blueprint.workflow.state.perUser),
+        view=view,
+    )
 
 
 async def _choose(keeper: Keeper, view: View, ground: Ground) -> Chosen:

@@ -26,6 +26,8 @@ class Trigger(Model):
     """Its kind; manual unless given."""
     name: Name | None = None
     """Which one, where there are several, such as the schedule's name."""
+    user: Annotated[str, Field(max_length=bounds.NAME)] | None = None
+    """On whose behalf; for workflows that keep the states of their users apart."""
 
 
 class Parent(Model):

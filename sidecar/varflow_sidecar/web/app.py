@@ -1,6 +1,6 @@
 """The sidecar's three HTTP applications, each with its middlewares and routes.
 
-    create_variable_app    127.0.0.1 and ::1, for the function: /var, /vars, /log
+    create_variable_app    127.0.0.1 and ::1, for the function: /var, /vars, /state, /log
     create_action_app      all addresses, for the control plane: /actions/<aid>
     create_health_app      all addresses, for the kubelet and Prometheus
 
@@ -13,7 +13,7 @@ from aiohttp import web
 
 from varflow_sidecar.sidecar import Sidecar
 from varflow_sidecar.web import middlewares
-from varflow_sidecar.web.handlers import actions, health, logs, variables
+from varflow_sidecar.web.handlers import actions, health, logs, states, variables
 from varflow_sidecar.web.state import SIDECAR
 
 
@@ -25,7 +25,7 @@ def create_variable_app(sidecar: Sidecar) -> web.Application:
         ]
     )
     app[SIDECAR] = sidecar
-    app.add_routes([*variables.routes, *logs.routes])
+    app.add_routes([*variables.routes, *states.routes, *logs.routes])
     return app
 
 

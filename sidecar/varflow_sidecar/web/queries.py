@@ -7,6 +7,7 @@ unknown ones are ignored.
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
@@ -14,6 +15,8 @@ from aiohttp import web
 from varflow.errors import InvalidInput
 
 Query = dict[str, str]
+
+_DIGITS: Final = 10
 
 
 def parse(request: web.Request) -> Query:
@@ -40,6 +43,20 @@ def choice(query: Query, name: str, *, of: tuple[str, ...]) -> str | None:
     if value is not None and value not in of:
         raise InvalidInput(f"{name}={value[:64]!a} is not known; possible: {', '.join(of)}")
     return value
+
+
+def count(query: Query, name: str) -> int | None:
+    """Return a parameter that is a number of things, or None when it is absent.
+
+    Raises:
+        InvalidInput: it is no whole number from 1.
+    """
+    value = query.get(name)
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdecimal() and len(value) < _DIGITS and int(value) > 0):
+        raise InvalidInput(f"{name}={value[:64]!a} is no whole number from 1")
+    return int(value)
 
 
 def _decoded(value: str, name: str) -> str:

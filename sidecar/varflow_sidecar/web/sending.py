@@ -8,7 +8,8 @@ that the length had promised.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Final
 
 import orjson
@@ -71,25 +72,43 @@ async def send(request: web.Request, found: Variable) -> web.StreamResponse:
     return await _stream(request, found, Range(0, found.size), headers, status=200)
 
 
-async def send_list(request: web.Request, found: AsyncIterator[VariableInfo]) -> web.StreamResponse:
-    """Answer what is known about variables, as they come.
+async def send_list(
+    request: web.Request, found: AsyncGenerator[VariableInfo, None], *, limit: int | None
+) -> web.StreamResponse:
+    """Answer what is known about variables, as they come; `next` says that the limit cut them.
 
     Raises:
         StoreError: nothing was sent yet.
     """
-    first = await anext(found, None)  # a store that is away shows here
-    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: rendering.JSON})
-    await response.prepare(request)
-    if request.method == hdrs.METH_HEAD:
+    async with aclosing(found):
+        first = await anext(found, None)  # a store that is away shows here
+        response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: rendering.JSON})
+        await response.prepare(request)
+        if request.method == hdrs.METH_HEAD:
+            return response
+        try:
+            async for text in _list(first, found, limit=limit):
+                await response.write(text)
+        except VarflowError as error:
+            _cut(request, error)
         return response
-    try:
-        await response.write(b'{"variables":[' + (_listed(first) if first is not None else b""))
-        async for info in found:
-            await response.write(b"," + _listed(info))
-        await response.write(b"]}")
-    except VarflowError as error:
-        _cut(request, error)
-    return response
+
+
+async def _list(
+    first: VariableInfo | None, rest: AsyncIterator[VariableInfo], *, limit: int | None
+) -> AsyncIterator[bytes]:
+    if first is None:
+        yield b'{"variables":[]}'
+        return
+    yield b'{"variables":[' + _listed(first)
+    last, count = first, 1
+    async for info in rest:
+        if count == limit:
+            yield b'],"next":' + orjson.dumps(last.key) + b"}"
+            return
+        yield b"," + _listed(info)
+        last, count = info, count + 1
+    yield b"]}"
 
 
 async def _send_range(

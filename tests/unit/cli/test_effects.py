@@ -20,6 +20,7 @@ from varflow.engine.messages import (
 )
 from varflow.errors import StoreFull, TooLarge
 from varflow.variables.scopes import Scope
+from varflow.variables.states import States
 from varflow.variables.stores.base import Condition
 from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.variables import Variables
@@ -65,6 +66,7 @@ async def make_effects(store: MemoryStore, folder: Path, *, max_bytes: int | Non
     async with Sidecar.open(variables, {}, settings=settings) as sidecar:
         return Effects(
             owners=OWNERS,
+            states=States(),
             variables=variables,
             actions=sidecar.actions,
             functions=LocalFunctions(),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from aiohttp import hdrs, web
 
 from varflow.errors import InvalidInput, TooLarge
-from varflow.variables import conversions, expiries, scopes
+from varflow.variables import conversions, copying, expiries, scopes
 from varflow.variables.scopes import Address
 from varflow.variables.stores.base import CHUNK_BYTES
+from varflow.variables.variables import Variable, VariableInfo
 from varflow_sidecar.sidecar import Sidecar
-from varflow_sidecar.web import queries, rendering, sending
+from varflow_sidecar.web import conditions, queries, rendering, sending
 from varflow_sidecar.web.queries import Query
 from varflow_sidecar.web.state import SIDECAR
 
@@ -25,7 +26,7 @@ async def get(request: web.Request) -> web.StreamResponse:
     if wanted is not None:
         conversions.parse_type(wanted)
     is_missing_an_error = queries.choice(query, "missing", of=("404",)) is not None
-    found = await sidecar.variables.get(address)
+    found = await _find(sidecar, address, query)
     if found is None:
         return rendering.missing_error(address) if is_missing_an_error else sending.missing()
     if wanted is not None:
@@ -36,20 +37,24 @@ async def get(request: web.Request) -> web.StreamResponse:
 @routes.post("/var")
 @routes.put("/var")
 async def set_(request: web.Request) -> web.StreamResponse:
-    """Store the body."""
+    """Store the body, or what another variable holds."""
     sidecar, query = request.app[SIDECAR], queries.parse(request)
     address = _address(sidecar, query)
     if refused := _refusal(request, limit=sidecar.settings.max_variable_bytes):
         return refused
-    stored = await sidecar.variables.set(
-        address,
-        request.content.iter_chunked(CHUNK_BYTES),
-        content_type=request.headers.get(hdrs.CONTENT_TYPE),
-        ttl=expiries.parse(query.get("ttl")),
-        if_match=request.headers.get(hdrs.IF_MATCH),
-        if_none_match=_is_only_if_new(request),
-        create=queries.choice(query, "mode", of=("create",)) is not None,
-    )
+    if "from" in query:
+        stored = await _copy(request, address, query)
+    else:
+        asked = conditions.parse(request, query)
+        stored = await sidecar.variables.set(
+            address,
+            request.content.iter_chunked(CHUNK_BYTES),
+            content_type=request.headers.get(hdrs.CONTENT_TYPE),
+            ttl=expiries.parse(query.get("ttl")),
+            if_match=asked.if_match,
+            if_none_match=asked.if_none_match,
+            create=asked.create,
+        )
     return web.Response(headers=sending.headers_of(stored))
 
 
@@ -69,13 +74,37 @@ async def list_(request: web.Request) -> web.StreamResponse:
     sidecar, query = request.app[SIDECAR], queries.parse(request)
     owners = sidecar.actions.owners_of(query.get("aid", ""))
     scope = scopes.parse(query.get("scope"))
-    found = sidecar.variables.list(owners, scope, prefix=query.get("prefix", ""))
-    return await sending.send_list(request, found)
+    found = sidecar.variables.list(
+        owners, scope, prefix=query.get("prefix", ""), after=query.get("after", "")
+    )
+    return await sending.send_list(request, found, limit=queries.count(query, "limit"))
 
 
 def _address(sidecar: Sidecar, query: Query) -> Address:
     owners = sidecar.actions.owners_of(query.get("aid", ""))
     return scopes.address(owners, query.get("scope"), query.get("key", ""))
+
+
+async def _find(sidecar: Sidecar, address: Address, query: Query) -> Variable | None:
+    if "revision" in query:
+        return await sidecar.variables.get_revision(address, query["revision"])
+    return await sidecar.variables.get(address)
+
+
+async def _copy(request: web.Request, target: Address, query: Query) -> VariableInfo:
+    scope, slash, key = query["from"].partition("/")
+    if not slash:
+        raise InvalidInput("from= names a scope and a key, such as from=workflow/report")
+    if request.body_exists and await request.content.read(1):
+        raise InvalidInput("a write with from= copies another variable, and has no body")
+    return await copying.copy(
+        request.app[SIDECAR].variables,
+        scopes.address(target.owners, scope, key),
+        target,
+        rev=query.get("revision"),
+        ttl=expiries.parse(query.get("ttl")),
+        conditions=conditions.parse(request, query),
+    )
 
 
 def _refusal(request: web.Request, *, limit: int) -> web.Response | None:
@@ -86,10 +115,3 @@ def _refusal(request: web.Request, *, limit: int) -> web.Response | None:
     if (request.content_length or 0) > limit:
         raise TooLarge(f"the value is longer than the {limit} bytes that a variable may have")
     return None
-
-
-def _is_only_if_new(request: web.Request) -> bool:
-    text = request.headers.get(hdrs.IF_NONE_MATCH)
-    if text not in {None, "*"}:
-        raise InvalidInput("If-None-Match of a write can only be '*'; use If-Match for revisions")
-    return text is not None
