@@ -71,6 +71,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version | replace "+" "_" }
 {{- if not (kindIs "invalid" $s3.pathStyle) -}}
 {{- $query = append $query (printf "pathStyle=%t" $s3.pathStyle) -}}
 {{- end -}}
+{{- with .Values.store.history }}{{ $query = append $query (printf "history=%d" (int .)) }}{{ end -}}
 s3://{{ $s3.bucket | default "varflow" }}{{ with $s3.prefix }}/{{ . }}{{ end }}?{{ join "&" $query }}
 {{- end -}}
 
