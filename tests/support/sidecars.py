@@ -138,6 +138,7 @@ async def running(
     shared: Path,
     *,
     store: ObjectStore | None = None,
+    variables: Variables | None = None,
     function: Function | None = None,
     **settings: Any,
 ) -> AsyncIterator[Pod]:
@@ -153,7 +154,7 @@ async def running(
         }
     )
     async with contextlib.AsyncExitStack() as stack:
-        variables = Variables(
+        variables = variables or Variables(
             store or MemoryStore(), writer="test", max_bytes=given.max_variable_bytes
         )
         await variables.open()

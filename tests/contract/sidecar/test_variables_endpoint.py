@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import urllib.parse
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -48,6 +48,16 @@ class Var:
             skip_auto_headers=["Content-Type"],
         ) as response:
             return response, await response.read()
+
+    async def ask(
+        self,
+        method: str,
+        query: Mapping[str, str],
+        *,
+        data: Any = None,
+        path: str = "/var",
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        return await self.call(method, data, None, path, **query)
 
     async def get_as(self, type: str) -> tuple[aiohttp.ClientResponse, bytes]:
         return await self.call("GET", None, None, "/var", **{"as": type})
