@@ -62,7 +62,7 @@ def _is_repeatable(
     return (
         path != "/log"
         and "mode" not in query
-        and "If-Match" not in headers
+        and headers.keys().isdisjoint({"If-Match", "If-None-Match"})
         and (body is None or isinstance(body, bytes))
     )
 

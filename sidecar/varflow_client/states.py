@@ -38,20 +38,25 @@ class States(Calls):
             is_there = answer.status != values.NO_CONTENT
             return values.make_variable("state", data, answer.headers) if is_there else None
 
-    def set_state(self, value: Any, *, ttl: Ttl = KEEP, if_match: str | None = None) -> None:
+    def set_state(
+        self, value: Any, *, ttl: Ttl = KEEP, if_match: str | None = None, if_none: bool = False
+    ) -> None:
         """Set the state. It takes effect at once, whatever becomes of the action.
 
         Args:
             value: anything that JSON can hold.
             ttl: seconds until it expires; None: never; KEEP: leave the expiry as it is.
             if_match: set it only if it is still at this `Variable.etag`.
+            if_none: set it only if there is none yet.
 
         Raises:
-            PreconditionFailed: it is not: another run has set it meanwhile.
+            PreconditionFailed: that does not hold: another run has set it meanwhile.
             TooLarge: it is over a MiB.
         """
         body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         headers = {"If-Match": if_match} if if_match is not None else {}
+        if if_none:
+            headers["If-None-Match"] = "*"
         text = values.encode_ttl(ttl)
         query = {"ttl": text} if text else {}
         with self._call("PUT", "/state", query, body=body.encode(), headers=headers) as answer:

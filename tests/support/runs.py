@@ -181,10 +181,12 @@ def write_workflow(
     *states: dict[str, Any],
     functions: Iterable[dict[str, Any]] = (),
     name: str = "flow",
+    **fields: Any,
 ) -> Path:
-    """Write a workflow in Direktiv's YAML and return its file."""
+    """Write a workflow in Direktiv's YAML and return its file; `fields` are further ones of it."""
     path = folder / f"{name}.yaml"
-    document = {"direktiv_api": "workflow/v1", "functions": list(functions), "states": list(states)}
+    own = {"functions": list(functions), "states": list(states)}
+    document = {"direktiv_api": "workflow/v1", **own, **fields}
     path.write_text(json.dumps(document, indent=1))
     return path
 
