@@ -67,6 +67,7 @@ class Pod:
             input=input,
             iterator=4,
             files=files,
+            state="f/manual",
         )
         return Outcome.decode(
             self.call("POST", f"/actions/{action_id}?wait={SOON:g}", dispatch.encode())
@@ -97,7 +98,7 @@ def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
     client = Sidecar(f"http://localhost:{variable_port}")
     with Server(lambda _: None, sidecar=client) as server, running(server):
         settings = SidecarSettings(
-            store=f"file://{folder}/store",
+            store=f"file://{folder}/store?history=2",
             shared_dir=str(folder / "shared"),
             function_port=server.port,
             action_port=action_port,
@@ -287,6 +288,83 @@ def test_listing_has_keys_by_prefix_and_no_values(pod: Pod) -> None:
     assert (first.key, second.key) == ("list-a", "list-b")
     assert (first.size, first.content_type) == (len('"list-a"'), "application/json")
     assert abs(first.updated_at.timestamp() - time.time()) < SOON
+
+
+def test_listing_that_cannot_be_had_fails_at_once(pod: Pod) -> None:
+    unknown: Any = "galaxy"
+
+    def work(variables: Variables) -> None:
+        with pytest.raises(InvalidInput, match="galaxy"):
+            variables.list(scope=unknown)
+
+    pod.do(work)
+
+
+def test_copy_goes_to_another_scope(pod: Pod) -> None:
+    def work(variables: Variables) -> Any:
+        variables.set("report", b"text", content_type="text/plain")
+        variables.copy("report", "copied", to_scope="namespace", ttl=60)
+        with pytest.raises(NotFound, match="instance/gone"):
+            variables.copy("gone", "copied", to_scope="namespace")
+        return variables.find("copied", scope="namespace")
+
+    found = pod.do(work)
+
+    assert (found.data, found.content_type) == (b"text", "text/plain")
+    assert found.expires_at is not None
+
+
+def test_older_revision_is_read_and_brought_back(pod: Pod) -> None:
+    def work(variables: Variables) -> Any:
+        variables.set("h", "good", scope="workflow")
+        good = variables.find("h", scope="workflow")
+        assert good is not None
+        variables.set("h", "bad", scope="workflow")
+        older = variables.find("h", scope="workflow", revision=good.revision)
+        assert older == good
+        variables.copy("h", "h", scope="workflow", to_scope="workflow", revision=good.revision)
+        return variables.get("h", scope="workflow")
+
+    assert pod.do(work) == "good"
+
+
+def test_state_is_there_in_the_next_action(pod: Pod) -> None:
+    def work(variables: Variables) -> Any:
+        before = variables.get_state(default="first run")
+        variables.set_state({"max": 7})
+        return before
+
+    assert pod.do(work) == "first run"
+    assert pod.do(work) == {"max": 7}
+
+    pod.do(lambda variables: variables.delete_state())
+    assert pod.do(lambda variables: variables.get_state()) is None
+
+
+def test_state_is_compared_and_swapped(pod: Pod) -> None:
+    def work(variables: Variables) -> Any:
+        variables.delete_state()
+        variables.set_state(0, if_none=True)
+        with pytest.raises(PreconditionFailed):
+            variables.set_state(1, if_none=True)
+        found = variables.find_state()
+        assert found is not None
+        variables.set_state(1, if_match=found.etag, ttl=60)
+        with pytest.raises(PreconditionFailed):
+            variables.set_state(2, if_match=found.etag)
+        found = variables.find_state()
+        assert found is not None
+        return found.json(), found.expires_at is not None
+
+    assert pod.do(work) == (1, True)
+
+
+def test_state_of_a_mib_is_too_large(pod: Pod) -> None:
+    def work(variables: Variables) -> None:
+        with pytest.raises(TooLarge):
+            variables.set_state("x" * 1024 * 1024)
+
+    pod.do(work)
 
 
 def test_files_stream_in_both_directions(pod: Pod) -> None:

@@ -112,6 +112,10 @@ class _Connection(BaseHTTPRequestHandler):
         """Answer."""
         self.answer()
 
+    def do_PUT(self) -> None:
+        """Answer."""
+        self.answer()
+
     def do_DELETE(self) -> None:
         """Answer."""
         self.answer()

@@ -409,6 +409,68 @@ def test_update_begins_again_when_others_write(
     assert variables.update("k", lambda n: n + 1, default=0) == 9
 
 
+def test_listing_asks_for_one_page_after_the_other(
+    sidecar: StandInSidecar, variables: Variables
+) -> None:
+    entry = {"size": 1, "contentType": "", "revision": "1-00000000"}
+    pages = [
+        {"variables": [{**entry, "key": "a"}, {**entry, "key": "ä b"}], "next": "ä b"},
+        {"variables": [{**entry, "key": "c"}]},
+    ]
+    sidecar.script.extend(Scripted(body=json.dumps(page).encode()) for page in pages)
+    listed = variables.list(scope="workflow")
+    assert len(sidecar.received) == 1
+
+    assert [info.key for info in listed] == ["a", "ä b", "c"]
+    assert sidecar.last.query["after"] == "ä b"
+    assert int(sidecar.last.query["limit"]) > 100
+
+
+# State
+
+
+def test_state_that_was_never_set_is_the_default(
+    sidecar: StandInSidecar, variables: Variables
+) -> None:
+    sidecar.script.append(Scripted(204))
+
+    assert variables.get_state(default=[]) == []
+    assert sidecar.last.query == {"aid": "a-1"}
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(500, "store_error"), (503, "store_unavailable"), (404, "not_found"), (404, "unknown_action")],
+)
+def test_state_that_cannot_be_read_is_never_a_first_run(
+    sidecar: StandInSidecar, variables: Variables, status: int, code: str
+) -> None:
+    """ST-06."""
+    sidecar.script.append(refusal(status, code))
+
+    with pytest.raises(SidecarError):
+        variables.get_state(default=[])
+
+
+@pytest.mark.parametrize("body", [b"", b"{"], ids=["empty", "cut"])
+def test_state_that_is_no_json_is_an_error(
+    sidecar: StandInSidecar, variables: Variables, body: bytes
+) -> None:
+    sidecar.script.append(Scripted(body=body))
+
+    with pytest.raises(InvalidConversion, match="state"):
+        variables.get_state()
+
+
+def test_state_is_sent_as_json(sidecar: StandInSidecar, variables: Variables) -> None:
+    variables.set_state(["ä"], ttl=60, if_match='"r1"')
+
+    assert (sidecar.last.method, sidecar.last.path) == ("PUT", "/state")
+    assert sidecar.last.body == '["ä"]'.encode()
+    assert sidecar.last.query == {"aid": "a-1", "ttl": "60"}
+    assert sidecar.last.headers["If-Match"] == '"r1"'
+
+
 # Errors
 
 
