@@ -114,17 +114,22 @@ async def find_all(place: Place, *, prefix: str) -> list[VariableInfo]:
         return [info async for info in found]
 
 
-async def read(place: Place, key: str) -> None:
-    """Copy a variable's bytes to standard output.
+async def read(place: Place, key: str, *, revision: str | None) -> None:
+    """Copy a variable's bytes to standard output; those of an older revision if one is named.
 
     Raises:
         NotFound: it is not there; nothing was written.
         OSError: standard output cannot be written.
     """
     async with _opened(place, key) as (variables, address, store):
-        variable = await variables.get(address)
+        if revision is None:
+            variable, which = await variables.get(address), ""
+        else:
+            variable = await variables.get_revision(address, revision)
+            which = f" revision {revision}"
         if variable is None:
-            raise NotFound(f"variable {address} does not exist in {store}", code="not_found")
+            message = f"variable {address}{which} does not exist in {store}"
+            raise NotFound(message, code="not_found")
         async for chunk in variable.read():
             with streams.printing():
                 await asyncio.to_thread(sys.stdout.buffer.write, chunk)

@@ -43,11 +43,12 @@ def ls(*, prefix: str, is_json: bool, **place: Any) -> None:
 @command.command("get")
 @click.argument("key")
 @options.place
-def get(*, key: str, **place: Any) -> None:
+@click.option("--revision", metavar="REV", help="An older one, if the store keeps it.")
+def get(*, key: str, revision: str | None, **place: Any) -> None:
     """Write the bytes of variable KEY to standard output; exit code 3 when it is not there."""
     from varflow_cli import editing, loops
 
-    loops.run(editing.read(_place(**place), key))
+    loops.run(editing.read(_place(**place), key, revision=revision))
 
 
 @command.command("set")

@@ -8,7 +8,7 @@ from varflow.errors import InvalidInput, TooLarge
 from varflow.variables import conversions, copying, expiries, scopes
 from varflow.variables.scopes import Address
 from varflow.variables.stores.base import CHUNK_BYTES
-from varflow.variables.variables import Variable, VariableInfo
+from varflow.variables.variables import VariableInfo
 from varflow_sidecar.sidecar import Sidecar
 from varflow_sidecar.web import conditions, queries, rendering, sending
 from varflow_sidecar.web.queries import Query
@@ -26,7 +26,10 @@ async def get(request: web.Request) -> web.StreamResponse:
     if wanted is not None:
         conversions.parse_type(wanted)
     is_missing_an_error = queries.choice(query, "missing", of=("404",)) is not None
-    found = await _find(sidecar, address, query)
+    if "revision" in query:
+        found = await sidecar.variables.get_revision(address, query["revision"])
+    else:
+        found = await sidecar.variables.get(address)
     if found is None:
         return rendering.missing_error(address) if is_missing_an_error else sending.missing()
     if wanted is not None:
@@ -83,12 +86,6 @@ async def list_(request: web.Request) -> web.StreamResponse:
 def _address(sidecar: Sidecar, query: Query) -> Address:
     owners = sidecar.actions.owners_of(query.get("aid", ""))
     return scopes.address(owners, query.get("scope"), query.get("key", ""))
-
-
-async def _find(sidecar: Sidecar, address: Address, query: Query) -> Variable | None:
-    if "revision" in query:
-        return await sidecar.variables.get_revision(address, query["revision"])
-    return await sidecar.variables.get(address)
 
 
 async def _copy(request: web.Request, target: Address, query: Query) -> VariableInfo:
