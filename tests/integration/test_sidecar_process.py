@@ -200,6 +200,32 @@ async def test_term_waits_for_the_running_action_and_for_its_outcome(
     assert await process.read("workflow", "x") == b"1"
 
 
+async def test_term_lets_a_write_that_has_begun_end_well(process: Process, tmp_path: Path) -> None:
+    """PE-42 of the persist list."""
+    gate = tmp_path / "gate"
+    dispatch = make("1", wait=str(gate))
+    assert (await process.dispatch(dispatch, wait=0))[0] == 202
+    await sidecars.eventually(Path(f"{gate}.started").exists)
+    url = f"http://localhost:{process.settings.variable_port}/var"
+    query = {"aid": dispatch.action_id, "scope": "workflow", "key": "k"}
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"before the signal, "
+        process.sidecar.send_signal(signal.SIGTERM)
+        await sidecars.eventually(process.is_draining)
+        yield b"and after it"
+
+    async with (
+        aiohttp.ClientSession() as http,
+        http.put(url, params=query, data=body()) as response,
+    ):
+        assert response.status == 200
+    gate.touch()
+    assert (await process.dispatch(dispatch))[0] == 200
+    assert await asyncio.to_thread(process.sidecar.wait, 10) == 0
+    assert await process.read("workflow", "k") == b"before the signal, and after it"
+
+
 async def test_a_second_signal_ends_it_at_once(process: Process, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     await process.dispatch(make("1", wait=str(gate)), wait=0)

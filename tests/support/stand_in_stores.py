@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from varflow.errors import StoreUnavailable
+from varflow.errors import StoreError, StoreUnavailable
 from varflow.variables.stores.base import Condition, Listed, Versioned
 from varflow.variables.stores.memory import MemoryStore
 
 
 class AwayStore(MemoryStore):
-    """Cannot be reached while `is_away` is set."""
+    """Cannot be used while `is_away` is set."""
 
     is_away = False
+    error: StoreError = StoreUnavailable("the store cannot be reached")
 
     def _check(self) -> None:
         if self.is_away:
-            raise StoreUnavailable("the store cannot be reached")
+            raise self.error
 
     async def get(self, path: str) -> Versioned | None:
         self._check()
