@@ -62,4 +62,7 @@ SECRET: Final = Kind("", "v1", "Secret", "secrets")
 CONFIG_MAP: Final = Kind("", "v1", "ConfigMap", "configmaps")
 NAMESPACE: Final = Kind("", "v1", "Namespace", "namespaces", is_namespaced=False)
 EVENT: Final = Kind("events.k8s.io", "v1", "Event", "events")
+SELF_SUBJECT_REVIEW: Final = Kind(
+    "authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews", is_namespaced=False
+)
 LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")

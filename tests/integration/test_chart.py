@@ -234,14 +234,16 @@ def test_release_holds_no_secret(helm: Helm) -> None:
 
 
 def test_store_is_the_same_for_operator_sidecars_and_command_line(helm: Helm) -> None:
-    objects = helm.objects(*OWN_S3, 'store.s3.prefix="a/b"', "store.s3.createBucket=true")
+    objects = helm.objects(
+        *OWN_S3, 'store.s3.prefix="a/b"', "store.s3.createBucket=true", "store.history=3"
+    )
     settings = of_kind(objects, "ConfigMap")["varflow-settings"]["data"]
     (container,) = of_kind(objects, "Deployment")["varflow-operator"]["spec"]["template"]["spec"][
         "containers"
     ]
     env = {it["name"]: it.get("value") for it in container["env"]}
 
-    url = "s3://ours/a/b?endpoint=https://s3.example.com&region=us-east-1"
+    url = "s3://ours/a/b?endpoint=https://s3.example.com&region=us-east-1&history=3"
     assert settings == {"store": url, "storeSecret": "s3-keys"}
     assert env["VARFLOW_SIDECAR_STORE"] == url
     assert env["VARFLOW_STORE"] == f"{url}&createBucket=true"

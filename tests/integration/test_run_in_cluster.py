@@ -85,6 +85,22 @@ def test_an_instance_is_its_workflows_and_says_who_asked_for_what(
     ]
 
 
+def test_an_instance_says_whose_it_is_where_the_workflow_keeps_users_apart(
+    caller: Caller, operator: Operator, kubectl: Kubectl, namespace: str
+) -> None:
+    states = {"id": "a", "type": "noop"}
+    flow = runs.write_workflow(caller.folder, states, state={"perUser": True})
+    running = start(caller, flow, namespace)
+    operator.accept("flow")
+    name = operator.wait_for_instance()
+    operator.end(name)
+    running.end()
+
+    trigger = operator.kubectl.get("workflowinstance", name)["spec"]["trigger"]
+    assert trigger.keys() == {"type", "user"}
+    assert trigger["user"] in kubectl("auth", "whoami").split()
+
+
 def test_a_file_of_the_older_edition_is_applied_as_a_manifest(
     caller: Caller, operator: Operator, namespace: str
 ) -> None:

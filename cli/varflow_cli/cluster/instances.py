@@ -20,8 +20,8 @@ _PREFIX_LENGTH = 57
 """The API server adds five characters to `generateName`; with a '-' they are a host name."""
 
 
-def make(workflow: Object, *, input: Json) -> Object:
-    """Return the manifest of an instance of a workflow. PURE."""
+def make(workflow: Object, *, input: Json, user: str = "") -> Object:
+    """Return the manifest of an instance of a workflow, run for `user`. PURE."""
     metadata = workflow["metadata"]
     revision = (workflow.get("status") or {}).get("revision")
     return {
@@ -41,7 +41,7 @@ def make(workflow: Object, *, input: Json) -> Object:
             "workflow": metadata["name"],
             **({"revision": revision} if revision else {}),
             "input": input,
-            "trigger": {"type": "cli"},
+            "trigger": {"type": "cli", **({"user": user} if user else {})},
         },
     }
 

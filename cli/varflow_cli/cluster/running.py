@@ -20,7 +20,7 @@ from varflow.engine import codes
 from varflow.engine.messages import Finish, InstanceStatus
 from varflow.errors import VarflowError
 from varflow_cli import failures
-from varflow_cli.cluster import applying, connecting, instances, outputs, tailing
+from varflow_cli.cluster import applying, connecting, instances, outputs, tailing, users
 from varflow_cli.cluster.connecting import Connection
 from varflow_cli.cluster.planning import Plan
 from varflow_cli.cluster.reporting import Reporter
@@ -72,8 +72,9 @@ class ClusterRun:
                 workflow = await stop.before(applying.prepare(connection, self._plan, progress))
             except StopWanted:
                 return _not_started(stop)
+            user = await users.find_user(connection.cluster, workflow)
             # Not interrupted: the instance would be there, and nobody would know its name.
-            body = instances.make(workflow, input=self._plan.input.value)
+            body = instances.make(workflow, input=self._plan.input.value, user=user)
             instance = InstanceView.of(await connection.cluster.create(INSTANCE, body))
             self.instance = instance.name
             progress.note(f"instance {instance.namespace}/{instance.name}")

@@ -41,6 +41,32 @@ def test_a_file_url_opens_its_folder(url: str, shown: str) -> None:
     assert store.url == shown
 
 
+@pytest.mark.parametrize(
+    ("url", "kept", "shown"),
+    [
+        ("memory:", 0, "memory:"),
+        ("memory:?history=3", 3, "memory:"),
+        ("file:///a?history=0", 0, "file:///a"),
+        ("file:///a?history=1000", 1000, "file:///a"),
+        ("s3://bucket/p?history=5", 5, "s3://bucket/p?history=5"),
+        (
+            "s3://bucket?endpoint=http://a:1&history=5",
+            5,
+            "s3://bucket?endpoint=http://a:1&history=5",
+        ),
+    ],
+)
+def test_a_url_says_how_many_older_revisions_are_kept(url: str, kept: int, shown: str) -> None:
+    assert opening.find_history(url) == kept
+    assert opening.open_store(url).url == shown
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "1001", "²"])
+def test_a_history_that_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="history"):
+        opening.find_history(f"file:///a?history={text}")
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
 def test_the_url_of_a_store_opens_it_again(name: str) -> None:
     url = FileStore(Path("/stores") / name).url
