@@ -12,8 +12,10 @@ from tests.support import instances, sidecars
 from tests.support.cluster.control_plane import ApiServer
 from tests.support.instances import Call, Gate, Json, World, action
 from varflow.variables.scopes import Scope
+from varflow_operator.instances.blueprints import Blueprint, BlueprintKey, Blueprints
 from varflow_operator.instances.crashpoints import CrashPoint
 from varflow_operator.kinds import INSTANCE, SECRET
+from varflow_operator.workflows.revisions import Revisions
 
 READ = {"id": "read", "type": "getter", "variables": [{"key": "x", "scope": "workflow"}]}
 SET = {
@@ -21,6 +23,8 @@ SET = {
     "type": "setter",
     "variables": [{"key": "y", "scope": "workflow", "value": "jq(.var.x)"}],
 }
+
+WAIT = {"id": "wait", "type": "delay"}
 
 
 @pytest.fixture
@@ -197,6 +201,42 @@ async def test_a_stale_control_plane_writes_nothing_and_stops(world: World) -> N
     assert len(world.function.calls) == 1
     await instances.until(lambda: not old.instances.live)
     assert CrashPoint.FINISHED not in old.reached
+
+
+class LateBlueprints(Blueprints):
+    """Holds a control plane up between reading an instance and its first write."""
+
+    def __init__(self, revisions: Revisions) -> None:
+        super().__init__(revisions)
+        self.asked, self.opened = asyncio.Event(), asyncio.Event()
+
+    async def load(self, key: BlueprintKey) -> Blueprint:
+        self.asked.set()
+        await self.opened.wait()
+        return await super().load(key)
+
+
+async def test_a_new_control_plane_begins_again_when_the_old_one_has_written_meanwhile(
+    world: World,
+) -> None:
+    gate = world.function.handler = Gate()
+    await world.pod(await world.workflow(action(transition="wait"), {**WAIT, "duration": "PT2S"}))
+    old = world.operator().start()
+    await world.instance()
+    await instances.until(lambda: bool(world.function.calls))
+
+    late = LateBlueprints(Revisions(world.cluster))
+    new = world.operator(blueprints=late).start()
+    await late.asked.wait()
+    gate.opened.set()
+    await world.until(lambda status: status["state"] == "wait")
+    await old.kill()
+    late.opened.set()
+    status = await world.end()
+
+    assert status["phase"] == "Complete"
+    assert status["checkpoint"]["epoch"] == new.epoch
+    assert len(world.function.calls) == 1
 
 
 async def test_a_control_plane_leaves_instances_of_a_newer_one_alone(world: World) -> None:

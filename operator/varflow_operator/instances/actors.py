@@ -4,7 +4,8 @@
        │ never started, cancelled                     ▲
        └──────────────────────────────────────────────┘
 
-The actor stops for good when a newer control plane has written (`Deposed`). When the instance is
+The actor stops for good when a newer control plane has written (`Deposed`); when it was an older
+one, another actor begins with what that wrote (`Overtaken`). When the instance is
 deleted it gives up what runs and removes what was stored. A fault of Varflow ends this instance as
 crashed, and no other.
 """
@@ -22,7 +23,7 @@ from varflow.engine.messages import Finish, InstanceStatus
 from varflow.errors import VarflowError
 from varflow_operator.instances import ending, starting, statuses
 from varflow_operator.instances.checkpoints import Keeper
-from varflow_operator.instances.conflicts import Deposed, InstanceGone
+from varflow_operator.instances.conflicts import Deposed, InstanceGone, Overtaken
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.records import Record
 from varflow_operator.instances.running import Run
@@ -51,6 +52,8 @@ class Actor:
         """Its object was deleted."""
         self.is_ended = False
         """Its end is in the status."""
+        self.is_overtaken = False
+        """What it began with is old: another actor has to begin with what is there now."""
         self._interrupted = asyncio.Event()
 
     @property
@@ -85,6 +88,7 @@ class Actor:
             await self._live()
             self.is_ended = not self.is_gone
         except Deposed as error:
+            self.is_overtaken = isinstance(error, Overtaken)
             _logger.warning("%s", error.message)
         except InstanceGone:
             self.is_gone = True

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -26,7 +26,7 @@ from varflow.errors import (
 from varflow.variables import paths, retrying
 from varflow.variables.scopes import Owners
 from varflow_operator.instances import conflicts, records, statuses
-from varflow_operator.instances.conflicts import Deposed, InstanceGone, Verdict
+from varflow_operator.instances.conflicts import Deposed, InstanceGone, Overtaken, Verdict
 from varflow_operator.instances.crashpoints import CrashPoint
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.records import Mark, Record
@@ -36,6 +36,10 @@ from varflow_operator.kinds import INSTANCE, Object
 MAX_INLINE_BYTES: Final = 24 * 1024
 """Longest snapshot in the status: with an output and the steps an object stays below 64 KiB."""
 
+_NOT_OURS: Final[Mapping[Verdict, type[Deposed]]] = {
+    Verdict.DEPOSED: Deposed,
+    Verdict.OVERTAKEN: Overtaken,
+}
 _FOR_EVER: Final = float("inf")
 
 _T = TypeVar("_T")
@@ -76,13 +80,14 @@ class Keeper:
         """Have Kubernetes remove the instance together with its workflow.
 
         Raises:
+            Deposed: another control plane has written.
             InstanceGone: it is gone already.
         """
         while not self._record.is_owned_by(workflow_uid):
             try:
                 await self._patiently(lambda: self._patch_owners(workflow_uid))
             except ObjectConflict:
-                await self._read_again()
+                await self._look(wanted=self._mark)
             except ObjectNotFound as error:
                 raise InstanceGone(error.message) from error
         self._ground.passed(CrashPoint.ADOPTED)
@@ -97,6 +102,7 @@ class Keeper:
 
         Raises:
             Deposed: a newer control plane has written; nothing was.
+            Overtaken: an older one has, since the instance was read; likewise.
             InstanceGone: the instance was deleted.
             StoreError: the store does not take a large snapshot, and will not.
             ObjectRefused: the API server does not accept the status.
@@ -149,14 +155,8 @@ class Keeper:
 
     async def _put_until_there(self, view: View, checkpoint: Checkpoint) -> None:
         while not await self._put(view, checkpoint):
-            verdict = await self._look(wanted=checkpoint.mark)
-            if verdict is Verdict.LANDED:
+            if await self._look(wanted=checkpoint.mark) is Verdict.LANDED:
                 return
-            if verdict is Verdict.DEPOSED:
-                raise Deposed(
-                    f"instance {self._record.namespace}/{self._record.name} was taken over: "
-                    f"its checkpoint is {self._record.mark}, not ours of epoch {self._ground.epoch}"
-                )
 
     async def _put(self, view: View, checkpoint: Checkpoint) -> bool:
         """Say whether it was written; if not, the object has to be looked at."""
@@ -196,11 +196,13 @@ class Keeper:
         verdict = conflicts.judge(found, uid=self._record.uid, base=base, wanted=wanted)
         if verdict is Verdict.GONE or found is None:
             raise InstanceGone(f"instance {self._record.namespace}/{self._record.name} was deleted")
+        if verdict in _NOT_OURS:
+            raise _NOT_OURS[verdict](
+                f"instance {found.namespace}/{found.name} was taken over: its checkpoint is "
+                f"{found.mark}, not {base} of epoch {self._ground.epoch}"
+            )
         self._record = replace(found, input=None)
         return verdict
-
-    async def _read_again(self) -> None:
-        await self._look(wanted=self._mark)
 
     async def _find(self) -> Record | None:
         record = self._record

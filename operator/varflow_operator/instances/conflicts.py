@@ -6,6 +6,8 @@ After a 409, or when no answer came, the object is read again, and what it says 
 |-------------------------------------------|---------|------------------------------------------|
 | we wanted to write                        | LANDED  | the answer was lost; go on               |
 | we began with, or wrote before            | AGAIN   | somebody changed something else; merge   |
+| an older control plane wrote after we     | OVER-   | begin again with what is there: ours is  |
+| had read, and before our first write      | TAKEN   | not the last word, and nobody else goes on |
 | anybody else wrote                        | DEPOSED | there is a newer control plane; stop     |
 | (there is no object, or another one)      | GONE    | the instance was deleted                 |
 
@@ -25,6 +27,7 @@ class Verdict(StrEnum):
 
     LANDED = "landed"
     AGAIN = "again"
+    OVERTAKEN = "overtaken"
     DEPOSED = "deposed"
     GONE = "gone"
 
@@ -34,6 +37,10 @@ class Deposed(VarflowError):
 
     code = "stale_epoch"
     status = 409
+
+
+class Overtaken(Deposed):
+    """What this control plane has read is old; it is the newest, and has to read again."""
 
 
 class InstanceGone(VarflowError):
@@ -57,6 +64,6 @@ def judge(found: Record | None, *, uid: str, base: Mark, wanted: Mark) -> Verdic
     if found.mark == wanted:
         return Verdict.LANDED
     is_ours = found.mark == base or found.mark.epoch == wanted.epoch
-    if is_ours and not found.is_over:
-        return Verdict.AGAIN
-    return Verdict.DEPOSED
+    if found.is_over or found.mark.epoch > wanted.epoch:
+        return Verdict.DEPOSED
+    return Verdict.AGAIN if is_ours else Verdict.OVERTAKEN

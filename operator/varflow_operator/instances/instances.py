@@ -2,8 +2,9 @@
 
     watch events, and a list at the start ──► observe ──► Actor, one for each that has not ended
 
-An instance gets one actor in the life of this process: a late event that shows it unfinished does
-not bring it back. One actor's fault is its own matter. Nothing is polled.
+An instance gets one actor in the life of this process, and another one only when what the first had
+begun with was old: a late event that shows it unfinished does not bring it back. One actor's fault
+is its own matter. Nothing is polled.
 """
 
 from __future__ import annotations
@@ -175,6 +176,9 @@ class Instances:
     async def _run(self, actor: Actor) -> None:
         await actor.run()
         record, view = actor.record, actor.view
+        if actor.is_overtaken:
+            await self._take_again(record)
+            return
         del self._actors[record.uid]
         if not actor.is_gone:
             self._over[record.uid] = Over(
@@ -183,6 +187,17 @@ class Instances:
         current = self._ground.definitions.find(record.namespace, record.workflow)
         if current is not None and view.revision not in {"", current.revision}:
             self._released(record.namespace, record.workflow)
+
+    async def _take_again(self, record: Record) -> None:
+        """Begin again with what an older control plane has written last."""
+        found = await retrying.until(
+            _FOR_EVER,
+            lambda: self._ground.cluster.find(INSTANCE, record.namespace, record.name),
+            waits_out=ClusterUnavailable,
+        )
+        del self._actors[record.uid]
+        if found is not None:
+            self.observe(None, found)
 
     def _forget(self, uid: str, namespace: str) -> None:
         if uid in self._actors:

@@ -36,6 +36,7 @@ from varflow.engine.messages import (
     ReadVariables,
     SetTimer,
     Started,
+    StoreData,
     WriteVariables,
 )
 from varflow.engine.snapshots import Snapshot
@@ -59,8 +60,9 @@ _LOG_SECONDS: Final = 2.0
 KEPT_SECONDS: Final = 3600.0
 """After its last deadline an attempt cannot be left: by then clocks agree, and pods are gone."""
 
-_EFFECTS: Final = (DispatchAction, GiveUp, WriteVariables, SetTimer, Finish)
-"""Commands that nobody can take back; and a timer's time has to outlive this process."""
+_EFFECTS: Final = (DispatchAction, GiveUp, WriteVariables, StoreData, SetTimer, Finish)
+"""Commands that nobody can take back; and a timer's time has to outlive this process. Answers that
+are put aside are forgotten by the snapshot, and must then be those that it had."""
 
 _logger = logging.getLogger(__name__)
 
