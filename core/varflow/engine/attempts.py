@@ -1,10 +1,12 @@
 """One call, for one branch of a state: its attempts, its deadline, its retries. PURE.
 
-What is done in which case stands in the table `MOVES` at the end. Two decisions behind it:
+What is done in which case stands in the table `MOVES` at the end. Three decisions behind it:
 
 * `timeout` bounds one attempt, and an attempt that ran out of time is retried like any other
   failure that is (see `retries`). Nothing is given up between attempts: if the one
   before did commit after all, the next one adopts its result (design.md §6).
+* One that nobody waits for is done when it is on its way, also when an attempt before may be, too:
+  sealing it would stop what has only begun. The first of them that commits wins.
 * `max_attempts` counts the *further* attempts after the first, as in Direktiv's code.
 
 A sidecar stops a function at its deadline and reports that itself, since it knows best what became
@@ -45,6 +47,8 @@ def on_report(turn: Turn, job: Job, effect: Effect, report: Report) -> Work[Effe
     if effect.phase is EffectPhase.GIVING_UP:
         given_up = effects.move(turn, effect, report, moves=effects.MOVES)
         return (yield from _send_if_queued(turn, job, _after_child(turn, job, given_up)))
+    if job.is_detached and report.what is What.COMPLETE:
+        return effects.enter(turn, effect, EffectPhase.SUCCEEDED)
     move = MOVES[effect.kind][effect.phase].get(report.what)
     if move is None:
         return effect

@@ -208,7 +208,7 @@ class DispatchAction:
     iterator: int
     attempt: int
     is_detached: bool = False
-    """Nobody waits for its end: it is answered, with any outcome, once a sidecar has taken it."""
+    """Nobody waits for its end: it is answered as complete once a sidecar has taken it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +223,7 @@ class StartSubflow:
     input: Json
     depth: int
     is_detached: bool = False
-    """Nobody waits for its end: it is answered, with any status, once it has been created."""
+    """Nobody waits for its end: it is answered as complete once it has been created."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

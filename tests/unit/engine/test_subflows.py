@@ -10,6 +10,7 @@ from tests.support.engine import Driver, make_action, make_workflow, run
 from varflow.engine.calls import MAX_DEPTH
 from varflow.engine.messages import (
     DispatchAction,
+    GiveUp,
     InstanceStatus,
     StartSubflow,
     StopSubflow,
@@ -113,3 +114,14 @@ def test_a_subflow_can_be_asynchronous() -> None:
 
     assert driver.last(StartSubflow).is_detached
     assert driver.finish_child().end.status == "complete"
+
+
+RETRIES = {"max_attempts": 2, "codes": ["*"]}
+
+
+def test_an_asynchronous_action_is_not_given_up_because_it_was_sent_twice() -> None:
+    driver = run(make_workflow(make_action(retries=RETRIES, state={"async": True})))
+    driver.lose(driver.last(DispatchAction).action_id).fire()
+
+    assert driver.finish_action().end.status == "complete"
+    assert not driver.find(GiveUp)
