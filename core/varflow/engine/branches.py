@@ -49,6 +49,16 @@ def begin(turn: Turn, count: int) -> None:
     turn.update(fan=Fan(count=count))
 
 
+def remember(turn: Turn, elements: list[Json]) -> None:
+    """Keep at hand what the branches are for, until the state is left."""
+    turn.update(fan=_fan(turn).knowing(elements))
+
+
+def recall(turn: Turn) -> list[Json] | None:
+    """Return what was remembered; None after a restart."""
+    return _fan(turn).elements
+
+
 def send(turn: Turn, job_of: JobOf, *, window: int = WINDOW) -> Work[None]:
     """Begin branches when half of the window is free: together they share work.
 

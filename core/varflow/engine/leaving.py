@@ -27,7 +27,8 @@ def fail(turn: Turn, fault: Fault) -> None:
     if _is_giving_up(turn, fault):
         turn.update(phase=Phase.INTERRUPTING, fault=fault)
         return
-    turn.update(effects=(), fan=None, fault=None)
+    turn.forget_state()
+    turn.update(fault=None)
     caught = catching.find_catch(turn.state.catch, fault)
     if caught is None:
         turn.log(LogLevel.ERROR, str(fault))
@@ -97,14 +98,6 @@ def _is_giving_up(turn: Turn, fault: Fault) -> bool:
 def _finish(turn: Turn, ending: Ending, *, output: Json) -> None:
     for timer in list(turn.snapshot.timers):
         turn.stop_timer(timer)
-    turn.update(
-        phase=Phase.OVER,
-        ending=ending,
-        data=output,
-        input=None,
-        steps={},
-        effects=(),
-        fan=None,
-        fault=None,
-    )
+    turn.forget_state()
+    turn.update(phase=Phase.OVER, ending=ending, data=output, input=None, steps={}, fault=None)
     emit_finish(turn)

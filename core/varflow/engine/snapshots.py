@@ -2,8 +2,13 @@
 
 A snapshot is small: no inputs of actions, no values of setters, no secrets. What was sent can be
 made again from the data, the step and the attempt, so a restarted shell asks `advancing.resume`
-for the commands to issue again. It is JSON with a version; `decode` refuses what it does not know
-rather than to guess. Times are seconds since the epoch.
+for the commands to issue again. Times are seconds since the epoch.
+
+It is JSON with a version; `decode` refuses what it does not know rather than to guess. Instances
+run on while Varflow is upgraded, so a snapshot that any release has written is read by all later
+ones. A field may be added to a version if its default means what its absence meant; whatever else
+changes raises `VERSION`, and `decode` then reads the versions before as well. Going back is safe
+only to a release that knows all fields. `tests/data/snapshots` holds what was written.
 
 The phases of an instance (the events that each takes are a table in `advancing`):
 
@@ -17,7 +22,7 @@ The phases of an instance (the events that each takes are a table in `advancing`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -119,6 +124,18 @@ class Fan:
     """Bytes of the answers in `results`, as JSON."""
     pages: int = 0
     """How often answers were stored away."""
+    _elements: list[Json] | None = field(default=None, compare=False, repr=False)
+    """What the branches are for, if it is known. It follows from the data and is no part of the
+    snapshot: names that begin so are not written, and after a restart it is found out again."""
+
+    @property
+    def elements(self) -> list[Json] | None:
+        """What the branches are for, a value each, as long as nobody has to be asked for it."""
+        return self._elements
+
+    def knowing(self, elements: list[Json]) -> Fan:
+        """Return the same, with what its branches are for."""
+        return replace(self, _elements=elements)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,8 @@ def _enter(turn: Turn) -> Work[Verdict]:
 
 def _leave(turn: Turn, verdict: Next) -> Work[None]:
     # Before the transform: should that fail, a catch still finds `.return`.
-    turn.update(data=verdict.data, effects=(), fan=None)
+    turn.forget_state()
+    turn.update(data=verdict.data)
     data = yield from _transformed(turn, verdict.transform)
     state, steps = turn.snapshot.state, turn.snapshot.steps
     if turn.plan.mentions.has_step(state):

@@ -23,6 +23,7 @@ from varflow.engine.messages import (
     LogLevel,
     SetTimer,
     StopTimer,
+    StoreData,
 )
 from varflow.engine.plans import Plan
 from varflow.engine.snapshots import Snapshot
@@ -77,6 +78,12 @@ class Turn:
         """Set fields of the snapshot that is becoming."""
         for name, value in changes.items():
             object.__setattr__(self.snapshot, name, value)
+
+    def forget_state(self) -> None:
+        """Forget what the state waited for; what was to be put aside for it is of no use now."""
+        if self.snapshot.fan is not None:
+            self.commands = [it for it in self.commands if not isinstance(it, StoreData)]
+        self.update(effects=(), fan=None)
 
     def emit(self, command: Command) -> None:
         """Add a command."""

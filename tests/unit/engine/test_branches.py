@@ -8,8 +8,11 @@ import pytest
 
 from tests.support.engine import Driver, make_workflow, run
 from varflow.contract import Outcome, OutcomeStatus
+from varflow.engine import advancing
 from varflow.engine.branches import PAGE_BYTES, WINDOW
-from varflow.engine.messages import DispatchAction, GiveUp, LoadData, StoreData
+from varflow.engine.messages import ActionFinished, DispatchAction, GiveUp, LoadData, StoreData
+from varflow.engine.snapshots import Snapshot
+from varflow.language.workflow import Workflow
 
 Json = Any
 ACTION = {"function": "fn", "input": "jq(.)"}
@@ -304,3 +307,25 @@ def test_a_crash_is_not_skipped() -> None:
     driver.finish_action(status=OutcomeStatus.CRASHED).confirm()
 
     assert driver.end.code == "direktiv.internal.error"
+
+
+def asked(workflow: Workflow, snapshot: Snapshot, branch: int) -> list[Json]:
+    """Return what the engine asks to be evaluated when a branch is done, and answer none of it."""
+    effect = next(it for it in snapshot.effects if it.branch == branch)
+    event = ActionFinished(at=1000.0, action_id=effect.id, outcome=committed(1))
+    return [question.data for question in advancing.advance(workflow, snapshot, event)]
+
+
+def test_the_array_of_a_loop_is_evaluated_once_and_once_more_after_a_restart() -> None:
+    workflow, data = make_workflow(foreach(parallelism=1)), {"list": ["a", "b"]}
+    snapshot = run(workflow, data).snapshot
+
+    assert asked(workflow, snapshot, 0) == ["b"]
+    assert asked(workflow, Snapshot.decode(snapshot.encode()), 0)[0] == data
+
+
+def test_nothing_is_put_aside_for_a_state_that_is_left() -> None:
+    driver = run(make_workflow(foreach()), {"list": [1]}).finish_action("x" * PAGE_BYTES)
+
+    assert driver.end.status == "complete"
+    assert not driver.find(StoreData)

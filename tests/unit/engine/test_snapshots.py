@@ -1,12 +1,14 @@
 """How an instance is kept: the exact bytes, what survives, and what is refused.
 
-`tests/data/snapshots/v1.json` was written by version 1. Later versions must go on reading it, or
-have another version number.
+The files in `tests/data/snapshots` begin with the version that wrote them, and are never changed:
+whatever a running instance may have as its checkpoint must go on being read. What adds or changes
+something adds a file.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -25,7 +27,8 @@ from varflow.engine.snapshots import (
 )
 from varflow.errors import InvalidMessage
 
-GOLDEN = Path(__file__).parents[2] / "data" / "snapshots" / "v1.json"
+GOLDEN = Path(__file__).parents[2] / "data" / "snapshots"
+OOPS = Fault(code="oops", message="broken")
 FULL = Snapshot(
     instance="11111111-2222-3333-4444-555555555555",
     phase=Phase.ENDING,
@@ -55,12 +58,52 @@ FULL = Snapshot(
 )
 
 
-def test_a_snapshot_is_written_as_version_1_was() -> None:
-    assert orjson.dumps(orjson.loads(GOLDEN.read_bytes())) == FULL.encode()
+def effect(kind: EffectKind, phase: EffectPhase, branch: int, **given: Any) -> Effect:
+    return Effect(kind=kind, phase=phase, branch=branch, id=f"{branch:032x}", **given)
 
 
-def test_a_snapshot_of_version_1_is_read() -> None:
-    assert Snapshot.decode(GOLDEN.read_bytes()) == FULL
+LOOP = Snapshot(
+    instance="11111111-2222-3333-4444-555555555555",
+    phase=Phase.INSIDE,
+    state="each",
+    depth=2,
+    step=3,
+    data={"return": [1]},
+    effects=(
+        effect(EffectKind.ACTION, EffectPhase.QUEUED, 4),
+        effect(EffectKind.ACTION, EffectPhase.RUNNING, 5, deadline=1900.0),
+        effect(EffectKind.ACTION, EffectPhase.BACKING_OFF, 6, attempt=1, fault=OOPS),
+        effect(EffectKind.ACTION, EffectPhase.GIVING_UP, 7, attempt=1, is_doubtful=True, value="x"),
+        effect(EffectKind.SUBFLOW, EffectPhase.RUNNING, 8, deadline=1900.0),
+        effect(EffectKind.SUBFLOW, EffectPhase.GIVING_UP, 9, fault=OOPS),
+        effect(EffectKind.ACTION, EffectPhase.FAILED, 10, fault=OOPS),
+        effect(EffectKind.STORE, EffectPhase.RUNNING, -3, value=2),
+        effect(EffectKind.LOAD, EffectPhase.SUCCEEDED, -4, value=[[[0, "a"]], [[1, None]]]),
+        effect(EffectKind.WRITE, EffectPhase.RUNNING, 11),
+        effect(EffectKind.DELAY, EffectPhase.RUNNING, 12),
+    ),
+    fan=Fan(count=120, sent=13, done=4, results=((2, "a"), (3, None)), size=7, pages=2),
+    timers={"interrupt": 1900.0, "kill": 2200.0, "backing-off.3.6.1": 1005.0, "go-on": 1000.0},
+)
+GOLDENS = {"v1": FULL, "v1-loop": LOOP}
+
+
+@pytest.mark.parametrize("name", GOLDENS)
+def test_a_snapshot_is_written_as_it_was(name: str) -> None:
+    golden = (GOLDEN / f"{name}.json").read_bytes()
+    assert orjson.dumps(orjson.loads(golden)) == GOLDENS[name].encode()
+
+
+@pytest.mark.parametrize("name", GOLDENS)
+def test_a_snapshot_of_an_earlier_day_is_read(name: str) -> None:
+    assert Snapshot.decode((GOLDEN / f"{name}.json").read_bytes()) == GOLDENS[name]
+
+
+def test_the_files_hold_every_kind_of_effect_and_every_phase_of_one() -> None:
+    found = [it for snapshot in GOLDENS.values() for it in snapshot.effects]
+
+    assert {it.kind for it in found} == set(EffectKind)
+    assert {it.phase for it in found} == set(EffectPhase)
 
 
 def test_enumerations_come_back_as_such() -> None:

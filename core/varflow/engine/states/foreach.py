@@ -1,7 +1,9 @@
 """Call a function for every element of an array; the answers become `.return`. PURE.
 
-Input and files of an action are evaluated over its element. The array is evaluated again whenever
-elements are sent, from data that does not change meanwhile: keeping it would double the snapshot.
+Input and files of an action are evaluated over its element. The array is evaluated once, and again
+after a restart, from data that does not change meanwhile: it is kept beside the snapshot, and not
+in it, which it would double. Rejected: evaluating it whenever elements are sent, which for n of
+them takes n² time.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ def enter(turn: Turn, state: ForeachState) -> Work[Verdict]:
     if not elements:
         return _next(turn, state, [])
     branches.begin(turn, len(elements))
-    yield from branches.send(turn, _jobs(turn, state, elements), window=state.parallelism)
+    branches.remember(turn, elements)
+    yield from branches.send(turn, _jobs(turn, state), window=state.parallelism)
     return None
 
 
@@ -62,14 +65,15 @@ def _elements(turn: Turn, state: ForeachState) -> Work[list[Json]]:
     return elements
 
 
-def _jobs(turn: Turn, state: ForeachState, elements: list[Json] | None = None) -> JobOf:
-    """Return what is to be done for each element; the array is evaluated once, when needed."""
-    known = [] if elements is None else [elements]
+def _jobs(turn: Turn, state: ForeachState) -> JobOf:
+    """Return what is to be done for each element."""
 
     def element(branch: int) -> Work[Json]:
-        if not known:
-            known.append((yield from _elements(turn, state)))
-        return known[0][branch]
+        elements = branches.recall(turn)
+        if elements is None:
+            elements = yield from _elements(turn, state)
+            branches.remember(turn, elements)
+        return elements[branch]
 
     def job(branch: int) -> Job:
         return Job(action=state.action, data=lambda: element(branch), timeout=state.timeout)
