@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench import table
-from bench.rows import archives, cluster, commands, operators, requests, s3, streams
+from bench.rows import archives, cluster, commands, operators, requests, s3, streams, workflows
 from bench.table import Row
 
 
@@ -27,11 +27,12 @@ MEASUREMENTS: dict[str, Measurement] = {
     "archives": archives.measure,
     "streams": streams.measure,
     "commands": commands.measure,
+    "workflows": workflows.measure,
     "s3": s3.measure,
     "operators": operators.measure,
     "cluster": cluster.measure,
 }
-ON_ITS_OWN = ("requests", "archives", "streams", "commands")
+ON_ITS_OWN = ("requests", "archives", "streams", "commands", "workflows")
 """What needs nothing but this machine; measured when no row is named."""
 
 
