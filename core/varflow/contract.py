@@ -27,7 +27,8 @@ from typing import Any, Final
 
 import orjson
 
-from varflow.errors import InvalidMessage
+from varflow.errors import InvalidInput, InvalidMessage
+from varflow.variables.promises import Verdict
 from varflow.variables.scopes import Owners
 
 ACTION_PORT: Final = 8890
@@ -247,6 +248,8 @@ class SidecarSettings:
     """From `DELETE /` to the function until its request is aborted (Direktiv's 10 s)."""
     function_start_seconds: float = _setting("VARFLOW_FUNCTION_START_SECONDS", 120.0)
     """How long a function may take until it listens (Direktiv's two minutes)."""
+    verdict: Verdict = _setting("VARFLOW_STORE_LACKS", Verdict())
+    """The promises that do not hold over the store: the control plane has probed it."""
 
     def encode(self) -> dict[str, str]:
         """Return the environment variables that say what this value says."""
@@ -272,6 +275,8 @@ class SidecarSettings:
 def _parse_setting(name: str, text: str, default: Any) -> Any:
     if isinstance(default, str):
         return text
+    if isinstance(default, Verdict):
+        return _parse_verdict(name, text)
     try:
         value = type(default)(text)
     except ValueError:
@@ -282,6 +287,13 @@ def _parse_setting(name: str, text: str, default: Any) -> Any:
     if name.endswith("_PORT") and value > _LAST_PORT:
         raise InvalidMessage(f"{name}={text!r} is no port; the last one is {_LAST_PORT}")
     return value
+
+
+def _parse_verdict(name: str, text: str) -> Verdict:
+    try:
+        return Verdict.decode(text)
+    except InvalidInput as error:
+        raise InvalidMessage(f"{name}: {error.message}") from error
 
 
 def _object(data: bytes, *, what: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@
     ├── InvalidConversion            the value is not of the type asked for       422
     ├── StaleEpoch                   a command from a deposed control plane       409
     ├── Draining                     this sidecar takes no new actions            503
+    ├── ConditionsUnsupported        the store cannot compare and swap            501
     ├── ActionAbandoned              the control plane gave this action up        409
     ├── DeadlinePassed               too late to commit                           409
     ├── ClusterError                 the Kubernetes API                           502
@@ -29,6 +30,7 @@
         ├── StoreFull                no room, or a quota                          507
         ├── StoreReadOnly            the store may not be written                 500
         ├── StoreLayoutUnknown       written by another version of Varflow        500
+        ├── StoreUnsafe              the probe found it lying, and nobody accepts 500
         └── CorruptObject            bytes in the store that cannot be what we wrote
 
 `code` is stable: programs may match it, the documentation lists it. `status` is the HTTP status
@@ -195,6 +197,13 @@ class Draining(VarflowError):
     status = 503
 
 
+class ConditionsUnsupported(VarflowError):
+    """`If-Match`, `If-None-Match` or `mode=create` over a store that does not honour conditions."""
+
+    code = "conditions_unsupported"
+    status = 501
+
+
 class ActionAbandoned(VarflowError):
     """The control plane gave the action up before it could commit; final."""
 
@@ -281,6 +290,12 @@ class StoreLayoutUnknown(StoreError):
     """The store carries the layout marker of another version."""
 
     code = "store_layout_unknown"
+
+
+class StoreUnsafe(StoreError):
+    """The store does not do what it says, so that promises do not hold over it."""
+
+    code = "store_unsafe"
 
 
 class CorruptObject(StoreError):

@@ -25,6 +25,7 @@ class WrappedStore:
         self.inner = inner
         self.url = inner.url
         self.is_durable = inner.is_durable
+        self.needs_probe = inner.needs_probe
 
     async def _begin(self, call: str, path: str) -> int:
         """Note a call and return its number."""

@@ -115,6 +115,7 @@ class GatedStore:
 
     url = "memory:"
     is_durable = False
+    needs_probe = False
 
     def __init__(
         self,

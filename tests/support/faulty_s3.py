@@ -1,7 +1,7 @@
 """An S3 server that counts, and fails where it is told to: a proxy before a real one.
 
-Each fault is for the next request of its kind. What the server behind has taken is really there, so
-a test sees what became of a request whose answer was lost.
+Each fault is for the next request of its kind; a lie is for all. What the server behind has taken
+is really there, so a test sees what became of a request whose answer was lost.
 """
 
 from __future__ import annotations
@@ -142,12 +142,15 @@ class Late:
 class FaultyS3:
     """The proxy, as long as the context lasts."""
 
-    def __init__(self, behind: S3Server) -> None:
+    def __init__(self, behind: S3Server, *, lie: Fault | None = None) -> None:
+        """Stand before a server; `lie` is how every request is dealt with (see `lying_s3`)."""
+        self._lie = lie
         self._behind = urllib.parse.urlsplit(behind.endpoint).netloc
         self.requests: list[Request] = []
         """Since the last `take`."""
         self._faults: list[tuple[str, Fault]] = []
         self._lock = threading.Lock()
+        self._order = threading.Lock()
         self._server = _Server(self)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
@@ -190,8 +193,13 @@ class FaultyS3:
         """Return what the client gets; None for a connection that is reset."""
         with self._lock:
             self.requests.append(request)
-            fault = self._take_fault(request.kind)
-        return self._send(request) if fault is None else fault(request, self._send)
+            fault = self._take_fault(request.kind) or self._lie
+        return self._send(request) if fault is None else fault(request, self._pass)
+
+    def _pass(self, request: Request) -> Answer:
+        """Send a request; for a liar one at a time, since racing writes make moto fail."""
+        with self._order if self._lie else contextlib.nullcontext():
+            return self._send(request)
 
     def _take_fault(self, kind: str) -> Fault | None:
         for number, (wanted, _) in enumerate(self._faults):

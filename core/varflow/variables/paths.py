@@ -1,6 +1,7 @@
 """Where every object lives in the store. PURE.
 
     varflow.json                            layout marker
+    probes/<id>/<check>/<name>              records of a probe under way (`probing`)
     v1/<cluster>/<namespace UID>/
         owner.json                          whose prefix this is, for sweepers and for people
         n/<key>                             records of the namespace's variables
@@ -35,6 +36,8 @@ from varflow.variables.scopes import Address, AnyAddress, Owners, Scope
 LAYOUT: Final = 1
 """Version of everything below; a store that says another one is refused."""
 MARKER: Final = "varflow.json"
+PROBES: Final = "probes/"
+"""Prefix of all probes; outside of every owner's, where no sweeper looks."""
 
 _VERSION: Final = f"v{LAYOUT}"
 _REMEMBERED: Final = 4096
@@ -162,6 +165,11 @@ def log_chunk(owners: Owners, name: str) -> str:
 def owner(owners: Owners) -> str:
     """Return the path of the note that says whose prefix this is."""
     return f"{namespace_prefix(owners)}owner.json"
+
+
+def probe_record(probe: str, check: str, name: str) -> str:
+    """Return the path of a record of a probe; without a name, what all of a check's begin with."""
+    return f"{PROBES}{probe}/{check}/{name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,9 @@ class ObjectStore(Protocol):
     is_durable: bool
     """False for a store whose data ends with the process; shells say so."""
 
+    needs_probe: bool
+    """True when a server compares, and is to be believed only after a probe (`probing`)."""
+
     async def open(self) -> None:
         """Connect and check that the store can be used.
 

@@ -69,6 +69,7 @@ class FileStore:
     """Objects as files below `folder`. See the module for what is promised, and how."""
 
     is_durable = True
+    needs_probe = False  # compares by itself, under a lock
 
     def __init__(self, folder: Path) -> None:
         root = os.path.abspath(folder)

@@ -37,6 +37,7 @@ class MemoryStore:
 
     url = "memory:"
     is_durable = False
+    needs_probe = False  # a dict of this process: there is nobody to lie
 
     def __init__(self) -> None:
         self._objects: Final[dict[str, _Object]] = {}

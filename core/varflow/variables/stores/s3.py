@@ -15,7 +15,8 @@ What is where:
 
 Reading a record is one GET, writing it one PUT; the server compares (`If-Match`,
 `If-None-Match: *`), so nothing here locks. A server that ignores these conditions would lose
-updates without a word: docs/stores.md lists those that were tried.
+updates without a word: `varflow.variables.probing` finds out, docs/stores.md lists those that were
+tried.
 
 boto3 blocks, so each request has one of a few threads while it lasts; a cancelled call returns when
 its request has ended, at the latest after the client's time limits. Rejected: aiobotocore (pins
@@ -52,6 +53,7 @@ class S3Store:
     """Objects in a bucket. See the module for what is promised, and how."""
 
     is_durable = True
+    needs_probe = True
 
     def __init__(
         self,
