@@ -28,7 +28,7 @@ from typing import Any, Final
 import orjson
 
 from varflow.errors import InvalidInput, InvalidMessage
-from varflow.variables.promises import Verdict
+from varflow.variables.promises import KEPT, Verdict
 from varflow.variables.scopes import Owners
 
 ACTION_PORT: Final = 8890
@@ -248,7 +248,7 @@ class SidecarSettings:
     """From `DELETE /` to the function until its request is aborted (Direktiv's 10 s)."""
     function_start_seconds: float = _setting("VARFLOW_FUNCTION_START_SECONDS", 120.0)
     """How long a function may take until it listens (Direktiv's two minutes)."""
-    verdict: Verdict = _setting("VARFLOW_STORE_LACKS", Verdict())
+    verdict: Verdict = field(default=KEPT, metadata={"env": "VARFLOW_STORE_LACKS"})
     """The promises that do not hold over the store: the control plane has probed it."""
 
     def encode(self) -> dict[str, str]:

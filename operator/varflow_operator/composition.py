@@ -107,7 +107,11 @@ async def _make_ground(
 def _platform(supplies: Supplies) -> Platform:
     settings = supplies.settings
     return Platform(
-        sidecar=SidecarImage(name=settings.sidecar_image, pull_policy=settings.sidecar_pull_policy),
+        sidecar=SidecarImage(
+            name=settings.sidecar_image,
+            pull_policy=settings.sidecar_pull_policy,
+            verdict=supplies.verdict,
+        ),
         store=settings.sidecar_store,
         credentials=supplies.credentials.store,
     )

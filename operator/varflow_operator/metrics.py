@@ -13,6 +13,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 import varflow
+from varflow.variables.promises import Promise, Verdict
 from varflow_operator.kinds import INSTANCE, Kind
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -66,6 +67,11 @@ class Metrics:
         """Count an action; `result` is the status of its outcome."""
         self._actions.labels(result).inc()
 
+    def found_promises(self, verdict: Verdict) -> None:
+        """Note what a probe of the store has found."""
+        for promise in Promise:
+            self._store_promises.labels(promise).set(verdict.keeps(promise))
+
     def render(self) -> bytes:
         """Return all metrics as text."""
         return generate_latest(self.registry)
@@ -79,6 +85,12 @@ class Metrics:
         self.store_up = Gauge(
             f"{_PREFIX}_store_up",
             "1 while the store answers",
+            registry=self.registry,
+        )
+        self._store_promises = Gauge(
+            f"{_PREFIX}_store_promises_kept",
+            "1 for a promise that holds over the store, 0 for one that does not",
+            ["promise"],
             registry=self.registry,
         )
         self.log_lines_dropped = Counter(

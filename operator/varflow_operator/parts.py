@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from varflow.variables.promises import Verdict
 from varflow.variables.variables import Variables
 from varflow_operator.cluster import Cluster
 from varflow_operator.credentials import OperatorCredentials
@@ -31,6 +32,8 @@ class Supplies:
     settings: OperatorSettings
     cluster: Cluster
     variables: Variables
+    verdict: Verdict
+    """Which promises hold over their store."""
     credentials: OperatorCredentials
     leadership: Leadership
     metrics: Metrics

@@ -1,6 +1,6 @@
 """The life of the operator's process, from its settings to its end.
 
-    health server ─► login ─► Secrets ─► store ─► Lease (standby until then) ─► watches, workers
+    health server ─► login ─► Secrets ─► store, its probe ─► Lease (standby) ─► watches, workers
     SIGTERM: no more events ─► workers stop where they are ─► the Lease is given back ─► exit
 
 Actions that run go on in their sidecars; the next leader finds them there. When a watch or a worker
@@ -78,6 +78,9 @@ class _Process:
         found = await insist("Secrets", lambda: credentials.load(cluster, settings))
         variables = await insist("store", lambda: storing.open_variables(settings, found))
         stack.push_async_callback(variables.close)
+        verdict = await storing.Judging(insist, self.readiness, self.metrics).judge(
+            variables.store, accepts_unsafe=settings.accepts_unsafe_store
+        )
         leadership = Leadership(
             lease_cluster,
             namespace=settings.namespace,
@@ -89,6 +92,7 @@ class _Process:
             settings=settings,
             cluster=cluster.guarded(lambda: leadership.is_held),
             variables=variables,
+            verdict=verdict,
             credentials=found,
             leadership=leadership,
             metrics=self.metrics,

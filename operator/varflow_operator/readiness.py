@@ -15,6 +15,7 @@ class Readiness:
 
     is_ready: bool = False
     text: str = "starting"
+    _remark: str = ""
 
     def wait_for(self, what: str) -> None:
         """Be not ready, for this reason."""
@@ -24,4 +25,8 @@ class Readiness:
     def set(self, text: str) -> None:
         """Be ready, as this."""
         self.is_ready = True
-        self.text = text
+        self.text = f"{text}; {self._remark}" if self._remark else text
+
+    def remark(self, text: str) -> None:
+        """Say this, too, whenever ready from now on."""
+        self._remark = text

@@ -95,6 +95,12 @@ class OperatorSettings:
         "true: make that Secret, with random values, when it is not there",
         _is_true,
     )
+    accepts_unsafe_store: bool = _setting(
+        "VARFLOW_ACCEPT_UNSAFE_STORE",
+        False,
+        "true: work over a store that breaks promises, which the log and /readyz then name",
+        _is_true,
+    )
     sidecar_image: str = _setting("VARFLOW_SIDECAR_IMAGE", "", "image of the sidecars")
     sidecar_pull_policy: str = _setting(
         "VARFLOW_SIDECAR_PULL_POLICY",

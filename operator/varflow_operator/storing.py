@@ -1,7 +1,9 @@
-"""The operator's store: opened however long that takes, and looked at from time to time.
+"""The operator's store: opened however long that takes, probed, and looked at from time to time.
 
 An embedded S3 server starts at the same time as the operator, and one elsewhere can be away when
-the operator starts again. Neither is a reason to end.
+the operator starts again. Neither is a reason to end. Nor is a store that the probe has found to
+lie: the operator stays not ready and says why, and probes again, since servers are mended and
+replaced; unless whoever has installed it accepts what is lost.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from varflow.errors import ClusterError, StoreError, StoreUnavailable
-from varflow.variables import layouts
+from varflow.variables import layouts, probing
+from varflow.variables.promises import Verdict
 from varflow.variables.stores import opening
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.variables import Variables
@@ -26,6 +29,9 @@ T = TypeVar("T")
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 3.0
 _LOOK_SECONDS: Final = 30.0
+_PROBE_SECONDS: Final = 60.0
+"""From one probe of a store that lies to the next."""
+_ACCEPT: Final = "VARFLOW_ACCEPT_UNSAFE_STORE=true (store.acceptUnsafe of the chart)"
 
 _logger = logging.getLogger(__name__)
 
@@ -68,6 +74,36 @@ async def open_variables(settings: OperatorSettings, credentials: OperatorCreden
         await variables.close()
         raise
     return variables
+
+
+class Judging:
+    """Finds out which promises hold over the store."""
+
+    def __init__(self, insist: Insisting, readiness: Readiness, metrics: Metrics) -> None:
+        self._insist = insist
+        self._readiness = readiness
+        self._metrics = metrics
+
+    async def judge(self, store: ObjectStore, *, accepts_unsafe: bool) -> Verdict:
+        """Return the verdict once it is a good one, or one that is accepted.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        while True:
+            report = await self._insist("probe of the store", lambda: probing.probe_at_start(store))
+            verdict = report.verdict
+            self._metrics.found_promises(verdict)
+            if verdict:
+                return verdict
+            complaint = probing.complain(report, store.url)
+            if accepts_unsafe:
+                _logger.warning("%s; this is accepted by %s", complaint, _ACCEPT)
+                self._readiness.remark(f"the store does not keep: {probing.describe(verdict)}")
+                return verdict
+            _logger.error("%s; use another store, or accept that by %s", complaint, _ACCEPT)
+            self._readiness.wait_for(f"{complaint}; {_ACCEPT} would accept that")
+            await asyncio.sleep(_PROBE_SECONDS)
 
 
 class StoreWatch:

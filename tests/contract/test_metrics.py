@@ -16,12 +16,13 @@ from varflow_sidecar import metrics as sidecar_metrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
-LABELS = {"code", "kind", "method", "phase", "result", "status", "verb", "version"}
+LABELS = {"code", "kind", "method", "phase", "promise", "result", "status", "verb", "version"}
 """All have few values. Names, ids, keys and messages are without bound and never labels."""
 
 UNITS = ("_seconds", "_bytes", "_ratio", "_info", "_total")
 NO_UNIT = {
     "varflow_operator_is_leader",
+    "varflow_operator_store_promises_kept",
     "varflow_operator_store_up",
     "varflow_operator_instances",
     "varflow_sidecar_actions_running",

@@ -6,16 +6,17 @@ import asyncio
 import base64
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support import operators
+from tests.support import lying_s3, operators, s3
 from tests.support.api_proxy import ApiProxy
 from tests.support.cluster.control_plane import ApiServer
+from tests.support.faulty_s3 import FaultyS3
 from tests.support.operators import OperatorProcess
 from varflow_operator import names
 from varflow_operator.cluster import Cluster
@@ -194,6 +195,54 @@ async def test_what_cannot_work_ends_it_with_a_message(
     assert await operator.ended() == code
     assert said in operator.errors
     assert "Traceback" not in operator.errors
+
+
+@pytest.fixture
+def lying_environ() -> Iterator[dict[str, str]]:
+    """A store whose server ignores `If-Match`, and the keys to it."""
+    with s3.moto() as server:
+        place = s3.make_place(server, s3.make_bucket(server))
+        with FaultyS3(server, lie=lying_s3.LIES["If-Match is ignored"][0]()) as proxy:
+            yield {
+                "VARFLOW_STORE": s3.Place(proxy.server, place.bucket, place.prefix).url,
+                "AWS_ACCESS_KEY_ID": server.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
+            }
+
+
+async def promises(operator: OperatorProcess) -> dict[str, float]:
+    _, text = await operator.get("/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    samples = families["varflow_operator_store_promises_kept"].samples
+    return {sample.labels["promise"]: sample.value for sample in samples}
+
+
+async def test_store_that_lies_keeps_it_from_being_ready_and_is_told_of(
+    start: Start, lying_environ: dict[str, str]
+) -> None:
+    operator = await start(**lying_environ)
+
+    await operator.until_waits_for("updates (a compare-and-swap never loses an update)")
+    assert await promises(operator) == {"writes": 0, "updates": 0, "commits": 0}
+    _, said = await operator.get("/readyz")
+    assert "store.acceptUnsafe" in said
+    assert await operator.get("/healthz") == (200, "ok\n")
+    assert await stop(operator) < STOP_SECONDS
+    (error,) = [line["msg"] for line in operator.lines if line["level"] == "error"]
+    assert "replace: 4 of 4 writes under another ETag replaced" in error
+
+
+async def test_store_that_lies_and_is_accepted_is_worked_with_and_told_of(
+    start: Start, lying_environ: dict[str, str]
+) -> None:
+    operator = await start(**lying_environ, VARFLOW_ACCEPT_UNSAFE_STORE="true")
+
+    await operator.until_said(lambda status, said: status == 200 and said.startswith("leading; "))
+    _, said = await operator.get("/readyz")
+    assert "does not keep: writes (an acknowledged write is never lost), updates" in said
+    assert (await promises(operator))["updates"] == 0
+    await stop(operator)
+    assert any("this is accepted by" in text for text in operator.messages)
 
 
 async def test_store_of_another_version_ends_it(start: Start, tmp_path: Path) -> None:

@@ -57,13 +57,15 @@ class OperatorProcess:
 
     async def until_ready(self, text: str) -> None:
         """Wait until it is ready, as this."""
-        await self._until_said(lambda status, said: (status, said) == (200, f"{text}\n"))
+        await self.until_said(lambda status, said: (status, said) == (200, f"{text}\n"))
 
     async def until_waits_for(self, text: str) -> None:
         """Wait until it is not ready, for a reason that has this text."""
-        await self._until_said(lambda status, said: status == 503 and text in said)
+        await self.until_said(lambda status, said: status == 503 and text in said)
 
-    async def _until_said(self, holds: Callable[[int, str], bool]) -> None:
+    async def until_said(self, holds: Callable[[int, str], bool]) -> None:
+        """Wait for an answer of `/readyz`."""
+
         async def check() -> bool:
             with contextlib.suppress(aiohttp.ClientConnectionError):
                 return holds(*await self.get("/readyz"))

@@ -19,6 +19,7 @@ from varflow.contract import (
     output_value,
 )
 from varflow.errors import InvalidMessage
+from varflow.variables.promises import Promise, Verdict
 from varflow.variables.scopes import Owners
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -89,6 +90,7 @@ def test_what_is_no_dispatch_is_an_error_of_ours(data: bytes) -> None:
         concurrency=st.integers(1, 1000),
         cancel_grace_seconds=st.floats(0, 1e6),
         function_start_seconds=st.floats(0, 1e6, exclude_min=True),
+        verdict=st.builds(Verdict, st.frozensets(st.sampled_from(Promise))),
     )
 )
 def test_settings_arrive_as_they_were_sent(settings: SidecarSettings) -> None:
@@ -102,11 +104,21 @@ def test_settings_that_are_not_there_have_their_defaults() -> None:
 
 @pytest.mark.parametrize("text", ["x", "", "-1", "nan", "inf", "1.5.1"])
 @pytest.mark.parametrize(
-    "name", [spec.metadata["env"] for spec in fields(SidecarSettings) if spec.type != "str"]
+    "name",
+    [
+        spec.metadata["env"]
+        for spec in fields(SidecarSettings)
+        if spec.type not in {"str", "Verdict"}
+    ],
 )
 def test_a_setting_that_is_no_number_is_named(name: str, text: str) -> None:
     with pytest.raises(InvalidMessage, match=name):
         SidecarSettings.decode({name: text})
+
+
+def test_a_setting_that_is_no_list_of_promises_is_named() -> None:
+    with pytest.raises(InvalidMessage, match="VARFLOW_STORE_LACKS: 'updates,x' is no list"):
+        SidecarSettings.decode({"VARFLOW_STORE_LACKS": "updates,x"})
 
 
 def test_secrets_are_not_shown() -> None:

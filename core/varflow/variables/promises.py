@@ -68,3 +68,7 @@ class Verdict:
             raise InvalidInput(
                 f"{text[:64]!r} is no list of promises; there are {known}"
             ) from error
+
+
+KEPT: Final = Verdict()
+"""All promises hold."""

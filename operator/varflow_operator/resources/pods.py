@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from varflow import contract
 from varflow.contract import SidecarSettings
+from varflow.variables.promises import KEPT, Verdict
 from varflow_operator import names
 from varflow_operator.kinds import Object
 from varflow_operator.resources import allowed
@@ -65,10 +66,11 @@ _CONFINED: Final = {"allowPrivilegeEscalation": False, "capabilities": {"drop": 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarImage:
-    """Which sidecar stands beside the functions."""
+    """Which sidecar stands beside the functions, and what it is told of the store."""
 
     name: str
     pull_policy: str = "IfNotPresent"
+    verdict: Verdict = KEPT
 
 
 def template(pods: FunctionPods, image: SidecarImage, access: Access) -> Object:
@@ -128,11 +130,12 @@ _TOLERATIONS: Final = [
 
 
 def _sidecar(pods: FunctionPods, image: SidecarImage, secret: list[str]) -> Object:
-    settings = SidecarSettings(concurrency=pods.function.concurrency)
+    settings = SidecarSettings(concurrency=pods.function.concurrency, verdict=image.verdict)
     given = [
         {"name": name, "value": value}
         for name, value in settings.encode().items()
-        if name not in _SECRET_SETTINGS
+        # the API server drops an empty value, and what it has would never be what is wanted
+        if value and name not in _SECRET_SETTINGS
     ]
     source = names.sidecar_secret(pods.owner.name)
     hidden = [

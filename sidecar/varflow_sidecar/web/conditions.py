@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from varflow.errors import InvalidInput
+from varflow.errors import ConditionsUnsupported, InvalidInput
 from varflow.variables.preconditions import Conditions
+from varflow.variables.promises import Promise
 from varflow_sidecar.web import queries
 from varflow_sidecar.web.queries import Query
+from varflow_sidecar.web.state import SIDECAR
 
 
 def parse(request: web.Request, query: Query) -> Conditions:
@@ -15,12 +17,33 @@ def parse(request: web.Request, query: Query) -> Conditions:
 
     Raises:
         InvalidInput: one of them asks for something else.
+        ConditionsUnsupported: the store cannot keep any.
     """
-    return Conditions(
+    asked = Conditions(
         if_match=request.headers.get(hdrs.IF_MATCH),
         if_none_match=_is_only_if_new(request),
         create=queries.choice(query, "mode", of=("create",)) is not None,
     )
+    return _supported(request, asked)
+
+
+def of_deletion(request: web.Request) -> Conditions:
+    """Return what `If-Match` asks for.
+
+    Raises:
+        ConditionsUnsupported: as `parse`.
+    """
+    return _supported(request, Conditions(if_match=request.headers.get(hdrs.IF_MATCH)))
+
+
+def _supported(request: web.Request, asked: Conditions) -> Conditions:
+    """Refuse conditions that the store cannot keep: none is better than one that looks kept."""
+    if asked and not request.app[SIDECAR].settings.verdict.keeps(Promise.UPDATES):
+        raise ConditionsUnsupported(
+            "the store does not compare and swap, so If-Match, If-None-Match and mode=create cannot"
+            " be kept; write without them, or have Varflow use another store"
+        )
+    return asked
 
 
 def _is_only_if_new(request: web.Request) -> bool:

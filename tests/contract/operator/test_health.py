@@ -54,6 +54,17 @@ async def test_readiness_says_what_is_waited_for(
     assert await read(http, "/readyz") == (200, "leading\n")
 
 
+async def test_a_remark_stays_with_whatever_it_is_ready_as(
+    http: aiohttp.ClientSession, readiness: Readiness
+) -> None:
+    readiness.remark("the store does not keep: updates")
+    readiness.wait_for("Lease: away")
+    assert await read(http, "/readyz") == (503, "Lease: away\n")
+
+    readiness.set("leading")
+    assert await read(http, "/readyz") == (200, "leading; the store does not keep: updates\n")
+
+
 async def test_metrics_are_text_that_prometheus_reads(
     http: aiohttp.ClientSession, metrics: Metrics
 ) -> None:

@@ -7,7 +7,8 @@ import hashlib
 import io
 import json
 import urllib.parse
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,7 +16,9 @@ import pytest
 from yarl import URL
 
 from tests.support import sidecars
-from tests.support.sidecars import OWNERS, Pod
+from tests.support.sidecars import OWNERS, Call, Pod
+from varflow.contract import Outcome, OutcomeStatus
+from varflow.variables.promises import Promise, Verdict
 from varflow.variables.scopes import Address, Owners, Scope
 
 KEY = "k"
@@ -638,3 +641,63 @@ async def test_another_namespaces_variable_cannot_be_reached(var: Var) -> None:
     assert (await var.call("GET", scope="namespace"))[1] == b""
     assert OWNERS.namespace != other.namespace
     assert Address(other, Scope.NAMESPACE, KEY) != Address(OWNERS, Scope.NAMESPACE, KEY)
+
+
+# Over a store that does not keep conditions
+
+
+@pytest.fixture
+async def unsafe(tmp_path: Path) -> AsyncIterator[Pod]:
+    verdict = Verdict(frozenset({Promise.UPDATES, Promise.COMMITS}))
+    async with sidecars.running(tmp_path / "shared", verdict=verdict) as running:
+        yield running
+
+
+async def with_action(pod: Pod, ask: Callable[[Var], Awaitable[None]]) -> Outcome:
+    """Run an action that asks for variables, and leaves one."""
+
+    async def handle(call: Call) -> object:
+        await ask(Var(pod, call.headers["Direktiv-ActionID"]))
+        call.out("workflow", "left").write_text("1")
+        return "done"
+
+    return await pod.run(handle)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"method": "POST", "headers": {"If-Match": '"1-x"'}}, id="if-match"),
+        pytest.param({"method": "POST", "headers": {"If-None-Match": "*"}}, id="if-none-match"),
+        pytest.param({"method": "PUT", "mode": "create"}, id="create"),
+        pytest.param({"method": "DELETE", "headers": {"If-Match": "*"}}, id="delete-if-match"),
+    ],
+)
+async def test_conditions_are_501_over_a_store_that_does_not_keep_them(
+    unsafe: Pod, given: dict[str, Any]
+) -> None:
+    async def ask(var: Var) -> None:
+        assert (await var.call("POST", b"1"))[0].status == 200
+        assert await var.fails(**given) == (501, "conditions_unsupported")
+        assert (await var.call("GET"))[1] == b"1"
+
+    assert (await with_action(unsafe, ask)).status is OutcomeStatus.COMPLETE
+
+
+async def test_an_unsafe_store_still_takes_writes_and_commits(unsafe: Pod) -> None:
+    async def ask(var: Var) -> None:
+        assert (await var.call("POST", b"1"))[0].status == 200
+        assert (await var.call("DELETE"))[0].status == 204
+
+    assert (await with_action(unsafe, ask)).status is OutcomeStatus.COMPLETE
+    assert await unsafe.read("workflow", "left") == b"1"
+
+
+async def test_conditions_hold_over_a_store_whose_lists_are_stale(tmp_path: Path) -> None:
+    async def ask(var: Var) -> None:
+        assert (await var.call("POST", b"1", mode="create"))[0].status == 200
+        assert await var.fails("POST", data=b"2", mode="create") == (409, "already_exists")
+
+    verdict = Verdict(frozenset({Promise.COMMITS}))
+    async with sidecars.running(tmp_path / "shared", verdict=verdict) as pod:
+        assert (await with_action(pod, ask)).status is OutcomeStatus.COMPLETE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.support.definitions import OWNER, PLATFORM, TOKEN, pods_of, workflow_
 from varflow.contract import SidecarSettings, stop_key
 from varflow.errors import InvalidWorkflowFile
 from varflow.language.functions import ContainerFunction
+from varflow.variables.promises import Promise, Verdict
 from varflow_operator.kinds import Object
 from varflow_operator.resources import allowed, objects, pods
 from varflow_operator.resources.access import Access
@@ -50,6 +52,21 @@ def test_the_sidecar_reads_its_settings_as_they_were_meant() -> None:
     given = {name: value for name, value in environ(sidecar).items() if isinstance(value, str)}
 
     assert SidecarSettings.decode(given) == SidecarSettings(concurrency=3)
+
+
+def test_the_sidecar_is_told_what_the_store_does_not_keep() -> None:
+    verdict = Verdict(frozenset({Promise.UPDATES}))
+    image = dataclasses.replace(PLATFORM.sidecar, verdict=verdict)
+    deployment = objects.deployment(pods_of(), image, ACCESS)
+    (sidecar,) = deployment["spec"]["template"]["spec"]["initContainers"]
+
+    assert environ(sidecar)["VARFLOW_STORE_LACKS"] == "updates"
+
+
+def test_of_a_good_store_the_sidecar_is_told_nothing() -> None:
+    sidecar, _ = containers()
+
+    assert "VARFLOW_STORE_LACKS" not in environ(sidecar)
 
 
 def test_what_only_the_sidecar_may_know_is_in_the_secret_and_nowhere_else() -> None:

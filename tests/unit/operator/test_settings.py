@@ -22,6 +22,7 @@ def test_two_settings_are_enough() -> None:
     assert (found.metrics_port, found.lease_seconds, found.pending_seconds) == (9090, 15, 300.0)
     assert found.watch_namespaces == ()
     assert not found.generates_store_secret
+    assert not found.accepts_unsafe_store
 
 
 @pytest.mark.parametrize("name", sorted(NEEDED))
@@ -36,6 +37,7 @@ def test_setting_that_is_needed_is_named(name: str) -> None:
         ("VARFLOW_WATCH_NAMESPACES", " a, b-c ,", "watch_namespaces", ("a", "b-c")),
         ("VARFLOW_STORE_SECRET_GENERATE", "True", "generates_store_secret", True),
         ("VARFLOW_STORE_SECRET_GENERATE", "no", "generates_store_secret", False),
+        ("VARFLOW_ACCEPT_UNSAFE_STORE", "true", "accepts_unsafe_store", True),
         ("VARFLOW_STORE_SECRET", "s3.access", "store_secret", "s3.access"),
         ("VARFLOW_METRICS_PORT", "0", "metrics_port", 0),
         ("VARFLOW_LEASE_SECONDS", "2", "lease_seconds", 2),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 import orjson
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from varflow.errors import InvalidInput
 from varflow.variables import conversions, expiries
@@ -55,8 +55,8 @@ async def set_(request: web.Request) -> web.StreamResponse:
 async def delete(request: web.Request) -> web.StreamResponse:
     """Forget the state."""
     address = _address(request, queries.parse(request))
-    if_match = request.headers.get(hdrs.IF_MATCH)
-    await request.app[SIDECAR].variables.delete(address, if_match=if_match)
+    asked = conditions.of_deletion(request)
+    await request.app[SIDECAR].variables.delete(address, if_match=asked.if_match)
     return web.Response(status=204)
 
 

@@ -65,9 +65,8 @@ async def set_(request: web.Request) -> web.StreamResponse:
 async def delete(request: web.Request) -> web.StreamResponse:
     """Remove a variable."""
     sidecar, query = request.app[SIDECAR], queries.parse(request)
-    await sidecar.variables.delete(
-        _address(sidecar, query), if_match=request.headers.get(hdrs.IF_MATCH)
-    )
+    asked = conditions.of_deletion(request)
+    await sidecar.variables.delete(_address(sidecar, query), if_match=asked.if_match)
     return web.Response(status=204)
 
 
