@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "lint": "Check workflow files without running them.",
     "instances": "List, watch and cancel the runs in a cluster, and read their logs.",
     "var": "List, read, write and remove variables.",
+    "store": "Look at a store as a whole.",
     "workflow": "End the life of a workflow's variables.",
     "namespace": "End the life of a namespace's variables.",
 }

@@ -15,6 +15,8 @@ from varflow_cli.failures import Mistake
 
 _ONLY_HERE: Final = {
     "store": "the store of a cluster is chosen when Varflow is installed there",
+    "accepts_unsafe_store": "the store of a cluster is accepted when Varflow is installed there, "
+    "by store.acceptUnsafe",
     "secrets": "in a cluster they are keys of the Secret varflow-secrets: "
     "kubectl create secret generic varflow-secrets --from-literal=NAME=VALUE",
     "functions": "in a cluster functions run from their images",

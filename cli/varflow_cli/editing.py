@@ -18,7 +18,7 @@ from varflow.variables.expiries import Ttl
 from varflow.variables.scopes import Address, Owners, Scope
 from varflow.variables.stores.base import CHUNK_BYTES
 from varflow.variables.variables import VariableInfo, Variables
-from varflow_cli import storing, streams
+from varflow_cli import storing, streams, trusting
 from varflow_cli.failures import Mistake, NotFound
 
 
@@ -48,11 +48,17 @@ class LocalPlace:
     url: str
     owners: Owners
     scope: Scope
+    accepts_unsafe_store: bool | None
+    """None for who only reads, and need not trust the store."""
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Opened]:
         """Open the store, as long as the context lasts."""
         async with storing.open_variables(self.url) as variables:
+            if self.accepts_unsafe_store is not None:
+                await trusting.trust(
+                    variables.store, accepts_unsafe=self.accepts_unsafe_store, warn=streams.warn
+                )
             yield Opened(variables=variables, owners=self.owners, scope=self.scope, store=self.url)
 
 
@@ -63,6 +69,7 @@ def parse_place(
     scope: str | None,
     workflow: str | None,
     instance: str | None,
+    accepts_unsafe_store: bool | None,
 ) -> LocalPlace:
     """Return the place that the options name.
 
@@ -73,7 +80,12 @@ def parse_place(
     owners = storing.make_owners(
         namespace=namespace or storing.NAMESPACE, workflow=workflow or "", instance=instance or ""
     )
-    return LocalPlace(url=storing.shown_store_url(store), owners=owners, scope=chosen)
+    return LocalPlace(
+        url=storing.shown_store_url(store),
+        owners=owners,
+        scope=chosen,
+        accepts_unsafe_store=accepts_unsafe_store,
+    )
 
 
 def choose_scope(scope: str | None, *, workflow: str | None, instance: str | None) -> Scope:

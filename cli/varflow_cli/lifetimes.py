@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import AsyncIterator
 
 from varflow.variables import paths
 from varflow.variables.scopes import Owners, Scope
 from varflow.variables.variables import Variables
-from varflow_cli import storing
+from varflow_cli import storing, streams, trusting
 
 
-async def end_workflow(url: str, owners: Owners) -> int:
+async def end_workflow(url: str, owners: Owners, *, accepts_unsafe_store: bool) -> int:
     """Remove the workflow's variables and states and return how many there were."""
-    async with storing.open_variables(url) as variables:
+    async with _opened(url, accepts_unsafe_store=accepts_unsafe_store) as variables:
         return await variables.remove_workflow(owners)
 
 
-async def end_namespace(url: str, owners: Owners) -> int:
+async def end_namespace(url: str, owners: Owners, *, accepts_unsafe_store: bool) -> int:
     """Remove everything of the namespace and return how many variables of it there were."""
-    async with storing.open_variables(url) as variables:
+    async with _opened(url, accepts_unsafe_store=accepts_unsafe_store) as variables:
         count = await variables.clear_scope(owners, Scope.NAMESPACE)
         for workflow in await _workflows(variables, owners):
             owner = dataclasses.replace(owners, workflow=workflow)
@@ -31,6 +33,15 @@ async def end_namespace(url: str, owners: Owners) -> int:
 def describe(count: int) -> str:
     """Say how many variables were removed; states count as such."""
     return "1 variable removed" if count == 1 else f"{count} variables removed"
+
+
+@contextlib.asynccontextmanager
+async def _opened(url: str, *, accepts_unsafe_store: bool) -> AsyncIterator[Variables]:
+    async with storing.open_variables(url) as variables:
+        await trusting.trust(
+            variables.store, accepts_unsafe=accepts_unsafe_store, warn=streams.warn
+        )
+        yield variables
 
 
 async def _workflows(variables: Variables, owners: Owners) -> list[str]:

@@ -67,8 +67,15 @@ store = click.option(
     metavar="URL",
     envvar="VARFLOW_STORE",
     show_envvar=True,
-    help="Where variables live: file:///DIR or memory:. "
+    help="Where variables live: file:///DIR, s3://BUCKET/PREFIX or memory:. "
     "By default a folder in your data directory.",
+)
+accept_unsafe_store = click.option(
+    "--accept-unsafe-store",
+    "accepts_unsafe_store",
+    is_flag=True,
+    envvar="VARFLOW_ACCEPT_UNSAFE_STORE",
+    help="Go on with a bucket whose server breaks promises; `varflow store probe` tells which.",
 )
 namespace = click.option(
     "--namespace",

@@ -43,6 +43,18 @@ def default_folder(environ: Mapping[str, str], *, platform: str = sys.platform) 
     return data / "varflow" / "store"
 
 
+def cache_folder(environ: Mapping[str, str], *, platform: str = sys.platform) -> Path:
+    """Return the folder for what can be found out again, as the platform has it.
+
+    Raises:
+        Mistake: nobody knows where that is.
+    """
+    if platform == "darwin":
+        return _home(environ) / "Library" / "Caches" / "varflow"
+    given = Path(environ.get("XDG_CACHE_HOME", ""))
+    return (given if given.is_absolute() else _home(environ) / ".cache") / "varflow"
+
+
 def _home(environ: Mapping[str, str]) -> Path:
     """Return the user's home; without `HOME`, the one that the system knows."""
     try:

@@ -56,6 +56,11 @@ def tell(text: str, *, file: IO[Any] | None = None) -> None:
         click.echo(text, file=file, err=file is None)
 
 
+def warn(text: str) -> None:
+    """Print a warning on standard error, if that can be."""
+    tell(f"varflow: warning: {text}")
+
+
 @contextlib.contextmanager
 def printing() -> Iterator[None]:
     """Print on standard output.

@@ -15,9 +15,10 @@ def command() -> None:
 @command.command("rm")
 @click.argument("name")
 @options.store
+@options.accept_unsafe_store
 @options.yes
 @options.debug
-def remove(*, name: str, store: str | None, is_confirmed: bool) -> None:
+def remove(*, name: str, store: str | None, is_confirmed: bool, accepts_unsafe_store: bool) -> None:
     """Remove all variables of namespace NAME, those of its workflows too."""
     from varflow_cli import lifetimes, loops, storing
 
@@ -26,5 +27,8 @@ def remove(*, name: str, store: str | None, is_confirmed: bool) -> None:
         is_confirmed=is_confirmed,
     )
     owners = storing.make_owners(namespace=name)
-    count = loops.run(lifetimes.end_namespace(storing.shown_store_url(store), owners))
+    ending = lifetimes.end_namespace(
+        storing.shown_store_url(store), owners, accepts_unsafe_store=accepts_unsafe_store
+    )
+    count = loops.run(ending)
     streams.tell(lifetimes.describe(count))

@@ -60,6 +60,7 @@ class Run(Protocol):
     help="The instance's input; - is standard input. Bytes that are not JSON arrive as base64.",
 )
 @options.store
+@options.accept_unsafe_store
 @options.namespace
 @click.option(
     "--secret",

@@ -54,6 +54,7 @@ def get(*, key: str, revision: str | None, **place: Any) -> None:
 @command.command("set")
 @click.argument("key")
 @options.place
+@options.accept_unsafe_store
 @click.option("--value", metavar="TEXT", help="The value, instead of standard input.")
 @click.option(
     "--file",
@@ -92,6 +93,7 @@ def set_(
 @command.command("rm")
 @click.argument("key")
 @options.place
+@options.accept_unsafe_store
 def rm(*, key: str, **place: Any) -> None:
     """Remove variable KEY; that it is not there is no error."""
     from varflow_cli import editing, loops
@@ -107,7 +109,8 @@ def _place(**given: Any) -> Place:
         return _cluster_place(given)
     from varflow_cli import editing
 
-    return editing.parse_place(**{name: given[name] for name in _LOCAL})
+    own = {name: given[name] for name in _LOCAL}
+    return editing.parse_place(**own, accepts_unsafe_store=given.get("accepts_unsafe_store"))
 
 
 def _cluster_place(given: dict[str, Any]) -> Place:

@@ -15,8 +15,16 @@ def command() -> None:
 @command.command("rm")
 @click.argument("name")
 @options.storage
+@options.accept_unsafe_store
 @options.yes
-def remove(*, name: str, store: str | None, namespace: str | None, is_confirmed: bool) -> None:
+def remove(
+    *,
+    name: str,
+    store: str | None,
+    namespace: str | None,
+    is_confirmed: bool,
+    accepts_unsafe_store: bool,
+) -> None:
     """Remove all variables and states of workflow NAME, as deleting it does in a cluster."""
     from varflow_cli import lifetimes, loops, storing
 
@@ -25,5 +33,8 @@ def remove(*, name: str, store: str | None, namespace: str | None, is_confirmed:
         f"Remove all variables of workflow {name} in namespace {owners.namespace}?",
         is_confirmed=is_confirmed,
     )
-    count = loops.run(lifetimes.end_workflow(storing.shown_store_url(store), owners))
+    ending = lifetimes.end_workflow(
+        storing.shown_store_url(store), owners, accepts_unsafe_store=accepts_unsafe_store
+    )
+    count = loops.run(ending)
     streams.tell(lifetimes.describe(count))

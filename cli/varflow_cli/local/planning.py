@@ -31,6 +31,7 @@ class Request:
     files: Sequence[Path]
     input: str | None
     store: str | None
+    accepts_unsafe_store: bool
     namespace: str | None
     """None for what the workflow says, else the default."""
     secrets: Sequence[str]
@@ -59,6 +60,7 @@ class Plan:
     secrets: Secrets
     settings: SidecarSettings
     store: str
+    accepts_unsafe_store: bool
     timeout_seconds: float | None
     environ: Mapping[str, str]
 
@@ -109,6 +111,7 @@ def make_plan(request: Request) -> Plan:
         secrets=Secrets(secrets.parse(request.secrets, request.environ)),
         settings=SidecarSettings.decode(request.environ),
         store=storing.store_url(request.store),
+        accepts_unsafe_store=request.accepts_unsafe_store,
         timeout_seconds=request.timeout_seconds,
         environ=request.environ,
     )

@@ -21,7 +21,7 @@ from varflow.engine import codes
 from varflow.engine.messages import Finish, InstanceStatus
 from varflow.language.evaluating import Evaluator
 from varflow.variables.variables import Variables
-from varflow_cli import storing
+from varflow_cli import storing, trusting
 from varflow_cli.local import declaring, guarding, serving, signals
 from varflow_cli.local.families import Family, Ground, ProgressLog
 from varflow_cli.local.functions import LocalFunction, LocalFunctions
@@ -98,10 +98,13 @@ async def _set_up(
         )
     )
     _show_store(variables, progress)
+    verdict = await trusting.trust(
+        variables.store, accepts_unsafe=plan.accepts_unsafe_store, warn=progress.warn
+    )
     await declaring.declare(plan.declared, variables)
     ending = await stack.enter_async_context(contextlib.AsyncExitStack())
     functions, log = LocalFunctions(), ProgressLog(progress)
-    settings = replace(plan.settings, shared_dir=str(folder / "shared"))
+    settings = replace(plan.settings, shared_dir=str(folder / "shared"), verdict=verdict)
     sidecar = await stack.enter_async_context(
         Sidecar.open(variables, functions.endpoints, settings=settings, log=log)
     )
