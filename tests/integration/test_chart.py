@@ -251,6 +251,16 @@ def test_store_is_the_same_for_operator_sidecars_and_command_line(helm: Helm) ->
     assert env["VARFLOW_STORE_SECRET_GENERATE"] == "false"
 
 
+@pytest.mark.parametrize("is_accepted", [False, True])
+def test_unsafe_store_is_accepted_only_when_told_so(helm: Helm, is_accepted: bool) -> None:
+    given = ["store.acceptUnsafe=true"] if is_accepted else []
+    deployments = of_kind(helm.objects(*given), "Deployment")
+    (container,) = deployments["varflow-operator"]["spec"]["template"]["spec"]["containers"]
+    env = {it["name"]: it.get("value") for it in container["env"]}
+
+    assert env["VARFLOW_ACCEPT_UNSAFE_STORE"] == ("true" if is_accepted else "false")
+
+
 def test_digest_goes_before_the_tag(helm: Helm) -> None:
     digest = f"sha256:{'0' * 64}"
     image = json.dumps({"registry": "registry.example.com/a", "tag": "1", "digest": digest})

@@ -204,6 +204,7 @@ def test_cli_page_names_every_option() -> None:
         "var get",
         "var set",
         "var rm",
+        "store probe",
         "workflow rm",
         "namespace rm",
     ]
