@@ -79,10 +79,18 @@ async def open_variables(settings: OperatorSettings, credentials: OperatorCreden
 class Judging:
     """Finds out which promises hold over the store."""
 
-    def __init__(self, insist: Insisting, readiness: Readiness, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        insist: Insisting,
+        readiness: Readiness,
+        metrics: Metrics,
+        *,
+        again_seconds: float = _PROBE_SECONDS,
+    ) -> None:
         self._insist = insist
         self._readiness = readiness
         self._metrics = metrics
+        self._again_seconds = again_seconds
 
     async def judge(self, store: ObjectStore, *, accepts_unsafe: bool) -> Verdict:
         """Return the verdict once it is a good one, or one that is accepted.
@@ -103,7 +111,7 @@ class Judging:
                 return verdict
             _logger.error("%s; use another store, or accept that by %s", complaint, _ACCEPT)
             self._readiness.wait_for(f"{complaint}; {_ACCEPT} would accept that")
-            await asyncio.sleep(_PROBE_SECONDS)
+            await asyncio.sleep(self._again_seconds)
 
 
 class StoreWatch:

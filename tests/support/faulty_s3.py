@@ -185,6 +185,10 @@ class FaultyS3:
             taken, self.requests = [request.kind for request in self.requests], []
         return taken
 
+    def repent(self) -> None:
+        """Lie no more."""
+        self._lie = None
+
     def faults_left(self) -> int:
         """Return how many faults have not had their request."""
         return len(self._faults)

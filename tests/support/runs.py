@@ -93,6 +93,7 @@ class Caller:
             **kept,
             "VARFLOW_STORE": self.store,
             "TMPDIR": str(temp),
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
             "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH")))),
             **self.environ,
             **own,

@@ -6,7 +6,8 @@ Some 130 requests, as many at one time as can be, done within a second by most s
 go when the probe ends, also when it fails in the middle. What a process that was killed leaves
 there is never read, and is removed by a later probe; its age is told by the store's own clock.
 
-A failing request ends the probe with that error: a store that is away has not lied.
+A failing request ends the probe with that error: a store that is away has not lied. So does its
+deadline, once the requests under way have ended: a driver's threads cannot be interrupted.
 """
 
 from __future__ import annotations

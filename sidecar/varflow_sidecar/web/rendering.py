@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from varflow.errors import Draining, StoreUnavailable, VarflowError
+from varflow.errors import ConditionsUnsupported, Draining, StoreUnavailable, VarflowError
 from varflow.variables.scopes import Address
 
 JSON: Final = "application/json"
@@ -37,7 +37,7 @@ def error_response(code: str, message: str, *, status: int) -> web.Response:
 
 def refusal(error: VarflowError) -> web.Response:
     """Return the answer that an error stands for."""
-    if error.status >= 500 and not isinstance(error, Draining):
+    if error.status >= 500 and not isinstance(error, Draining | ConditionsUnsupported):
         _logger.warning("a request failed: %s: %s", error.code, error)
     response = error_response(error.code, error.message, status=error.status)
     if isinstance(error, StoreUnavailable | Draining):
