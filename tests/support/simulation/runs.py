@@ -41,7 +41,7 @@ from varflow.engine.messages import (
     WriteVariables,
 )
 from varflow.engine.snapshots import Snapshot
-from varflow_operator.instances import conflicts
+from varflow_operator.instances import conflicts, records
 from varflow_operator.instances.conflicts import Verdict
 from varflow_operator.instances.records import Mark, Record
 
@@ -273,17 +273,16 @@ def _record(instance: Instance) -> Record:
     """Return the object as the API server would send it."""
     conditions = [{"type": "Completed", "status": str(instance.finish is not None)}]
     checkpoint = {"epoch": instance.mark.epoch, "seq": instance.mark.seq}
-    return Record(
-        namespace="default",
-        name=instance.uid,
-        uid=instance.uid,
-        generation=1,
-        resource_version=str(instance.version),
-        workflow="test",
-        revision="",
-        input=None,
-        is_cancelled=instance.is_cancelled,
-        created_at=instance.begun,
-        owners=(),
-        status={"conditions": conditions, "checkpoint": checkpoint},
+    return records.read(
+        {
+            "metadata": {
+                "namespace": "default",
+                "name": instance.uid,
+                "uid": instance.uid,
+                "generation": 1,
+                "resourceVersion": str(instance.version),
+            },
+            "spec": {"workflow": "test", "cancel": instance.is_cancelled},
+            "status": {"conditions": conditions, "checkpoint": checkpoint},
+        }
     )
