@@ -14,6 +14,7 @@ from varflow_operator.instances.blueprints import Blueprints
 from varflow_operator.instances.definitions import Definitions
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.instances import Instances
+from varflow_operator.instances.sightings import Sightings
 from varflow_operator.kinds import INSTANCE, POD, VARIABLE, WORKFLOW, Object
 from varflow_operator.observing import Subscription
 from varflow_operator.ownership import Ownership
@@ -47,6 +48,7 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
             note=partial(supplies.metrics.reconciled, WORKFLOW),
         )
         instances.tell(deleted=sweeper.note_deleted, released=workflows.wake)
+        ground.definitions.tell(gone=instances.lose_workflow)
         declared = DeclaredVariables(
             cluster,
             supplies.variables,
@@ -59,7 +61,7 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
             subscriptions=(
                 Subscription(WORKFLOW, of_workflows),
                 Subscription(VARIABLE, (declared, announcer)),
-                Subscription(INSTANCE, (instances, announcer)),
+                Subscription(INSTANCE, (instances, ground.sightings, announcer)),
                 Subscription(POD, (ground.pods,), labels=_OUR_PODS),
             ),
             workers=(workflows, declared, instances, sweeper, announcer),
@@ -97,6 +99,7 @@ async def _make_ground(
         sidecars=await stack.enter_async_context(Sidecars(epoch=epoch)),
         ownership=ownership,
         definitions=Definitions(),
+        sightings=Sightings(),
         blueprints=Blueprints(revisions),
         token_of=supplies.credentials.token_of,
         epoch=epoch,

@@ -39,6 +39,8 @@ LABEL_FUNCTION: Final = f"{GROUP}/function"
 LABEL_SPEC: Final = f"{GROUP}/spec"
 ANNOTATION_ACCESS: Final = f"{GROUP}/access"
 """On a pod: changes with the token and the credentials, so that new ones reach every sidecar."""
+ANNOTATION_CANCELLED_BY: Final = f"{GROUP}/cancelled-by"
+"""On a subflow's instance: the one that started it has cancelled it, and nobody else."""
 
 
 class Component(StrEnum):
@@ -100,6 +102,10 @@ _OBJECT_LENGTH: Final = 253
 _LABEL_LENGTH: Final = 63
 _SECRET_SUFFIX: Final = "-varflow"
 _HASH_LENGTH: Final = 10
+_CHILD_LENGTH: Final = 63
+"""Subflows of subflows keep a name that a table has room for."""
+_CHILD_HASH_LENGTH: Final = 16
+"""A loop may have many thousands, and none may be taken for another."""
 _LABEL_VALUE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _NOT_IN_LABEL: Final = re.compile(r"[^A-Za-z0-9_.-]+", re.ASCII)
 _NOT_IN_HOST: Final = re.compile(r"[^a-z0-9]+", re.ASCII)
@@ -136,6 +142,20 @@ def is_reserved_secret(name: str) -> bool:
 def revision(workflow: str, revision: str) -> str:
     """Return the name of the ControllerRevision that keeps one revision of a workflow."""
     return f"{_shortened(workflow, room=_OBJECT_LENGTH - len(revision) - 1)}-{revision}"
+
+
+def child_instance(parent: str, *, uid: str, action_id: str) -> str:
+    """Return the name of the instance that a subflow runs as.
+
+    It says nothing of the workflow: who stops a subflow knows no more than this.
+
+    Args:
+        parent: name of the instance that calls it.
+        uid: that instance's UID.
+        action_id: the call's.
+    """
+    suffix = _hash(uid, action_id)[:_CHILD_HASH_LENGTH]
+    return f"{_shortened(parent, room=_CHILD_LENGTH - len(suffix) - 1)}-{suffix}"
 
 
 # Labels

@@ -216,13 +216,6 @@ _STATES = (
         {**SWITCH, "transition": "b"},
     ),
     _state(
-        "async",
-        "asynchronous actions",
-        {**CALL, "async": False},
-        {**CALL, "async": True},
-        functions=[IMAGE],
-    ),
-    _state(
         "as of a setter",
         "a setter's variables have no as",
         SET,

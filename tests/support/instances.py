@@ -38,6 +38,7 @@ from varflow_operator.instances.crashpoints import CrashPoint
 from varflow_operator.instances.definitions import Definitions
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.instances import Instances
+from varflow_operator.instances.sightings import Sightings
 from varflow_operator.kinds import DEPLOYMENT, INSTANCE, NAMESPACE, POD, WORKFLOW, Kind, Object
 from varflow_operator.metrics import Metrics
 from varflow_operator.observing import Observer
@@ -216,10 +217,12 @@ class Operator:
             self.instances = Instances(self.ground, namespaces=namespaces)
             self.sweeper = Sweeper(self.ground, self.instances, namespaces=namespaces)
             self.instances.tell(deleted=self.sweeper.note_deleted, released=lambda *_: None)
+            self.ground.definitions.tell(gone=self.instances.lose_workflow)
             watched: list[tuple[Kind, Observer]] = [
                 (WORKFLOW, self.ground.definitions),
                 (POD, self.ground.pods),
                 (INSTANCE, self.instances),
+                (INSTANCE, self.ground.sightings),
             ]
             async with asyncio.TaskGroup() as group:
                 for kind, observer in watched:
@@ -257,6 +260,7 @@ class Operator:
                 "sidecars": await stack.enter_async_context(Sidecars(epoch=self.epoch)),
                 "ownership": Ownership(cluster),
                 "definitions": Definitions(),
+                "sightings": Sightings(),
                 "blueprints": Blueprints(Revisions(cluster)),
                 "token_of": token_of,
                 "epoch": self.epoch,
@@ -403,6 +407,11 @@ class World:
         """Return the paths in the store that have `part` in them."""
         async with self.variables() as variables:
             return [it.path async for it in variables.store.list("") if part in it.path]
+
+    async def body(self, path: str) -> bytes:
+        """Return the bytes of an object of the store."""
+        async with self.variables() as variables:
+            return b"".join([chunk async for chunk in variables.store.read_body(path)])
 
     async def until_gone(self, part: str) -> None:
         """Wait until no path in the store has `part` in it."""

@@ -11,7 +11,7 @@ import orjson
 from varflow_cli import results, streams, tables
 from varflow_cli.cluster.views import InstanceView
 
-_HEADER: Final = ("NAME", "WORKFLOW", "PHASE", "STATE", "CREATED", "TOOK")
+_HEADER: Final = ("NAME", "WORKFLOW", "PHASE", "STATE", "CREATED", "TOOK", "PARENT")
 
 
 def list_as_text(found: Sequence[InstanceView], *, with_namespace: bool) -> str:
@@ -50,7 +50,8 @@ def as_json(view: InstanceView, output: Any) -> bytes:
 
 
 def _row(view: InstanceView) -> tuple[str, ...]:
-    return (view.name, view.workflow, view.phase, view.state, view.created, _took(view))
+    facts = (view.name, view.workflow, view.phase, view.state, view.created, _took(view))
+    return (*facts, view.parent)
 
 
 def _object(view: InstanceView) -> dict[str, Any]:
@@ -59,6 +60,7 @@ def _object(view: InstanceView) -> dict[str, Any]:
         "name": view.name,
         "namespace": view.namespace,
         "workflow": view.workflow,
+        "parent": view.parent or None,
         "revision": view.revision or None,
         "phase": view.phase,
         "state": view.state or None,
@@ -76,6 +78,7 @@ def _facts(view: InstanceView) -> Iterator[tuple[str, str]]:
     facts = {
         "instance": f"{view.namespace}/{view.name}",
         "workflow": f"{view.workflow}{revision}",
+        "subflow of": view.parent,
         "phase": f"{view.phase} (to be cancelled)" if _is_ending(view) else view.phase,
         "waits": view.reason,
         "state": view.state,

@@ -29,6 +29,8 @@ class InstanceView:
     namespace: str
     uid: str
     workflow: str
+    parent: str
+    """Name of the instance that has started it as a subflow."""
     revision: str
     phase: str
     state: str
@@ -60,6 +62,7 @@ class InstanceView:
             namespace=metadata["namespace"],
             uid=metadata["uid"],
             workflow=spec.get("workflow") or "",
+            parent=(spec.get("parent") or {}).get("name") or "",
             revision=status.get("revision") or spec.get("revision") or "",
             phase=status.get("phase") or Phase.PENDING,
             state=status.get("state") or "",

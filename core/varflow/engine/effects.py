@@ -195,11 +195,24 @@ def give_up(turn: Turn, effect: Effect, fault: Fault) -> Effect:
 
 def ask_to_give_up(turn: Turn, effect: Effect) -> None:
     """Have the shell give an effect up, and do not wait for its answer for ever."""
-    if effect.kind is EffectKind.SUBFLOW:
-        turn.emit(StopSubflow(action_id=effect.id))
-    else:
-        turn.emit(GiveUp(action_id=effect.id, decision=decision(turn, effect)))
+    turn.emit(_way_to_give_up(turn.snapshot, effect))
     set_timer(turn, effect, turn.at + timeouts.GIVE_UP_SECONDS)
+
+
+def ways_to_give_up(snapshot: Snapshot) -> list[GiveUp | StopSubflow]:
+    """Return what a shell does that cannot go on, so that nothing commits any more."""
+    return [
+        _way_to_give_up(snapshot, effect)
+        for effect in open_effects(snapshot)
+        if effect.kind in COMMITTING
+    ]
+
+
+def _way_to_give_up(snapshot: Snapshot, effect: Effect) -> GiveUp | StopSubflow:
+    if effect.kind is EffectKind.SUBFLOW:
+        return StopSubflow(action_id=effect.id)
+    name = identities.decision(step=snapshot.step, branch=effect.branch)
+    return GiveUp(action_id=effect.id, decision=name)
 
 
 def _may_commit(effect: Effect) -> bool:

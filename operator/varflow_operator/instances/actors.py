@@ -18,10 +18,9 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
-from varflow.contract import CODE_CANCELLED
 from varflow.engine.messages import Finish, InstanceStatus
 from varflow.errors import VarflowError
-from varflow_operator.instances import ending, starting, statuses
+from varflow_operator.instances import ending, starting, statuses, stopping
 from varflow_operator.instances.checkpoints import Keeper
 from varflow_operator.instances.conflicts import Deposed, InstanceGone, Overtaken
 from varflow_operator.instances.ground import Ground
@@ -29,6 +28,7 @@ from varflow_operator.instances.records import Record
 from varflow_operator.instances.running import Run
 from varflow_operator.instances.starting import Beginning, NeverStarted
 from varflow_operator.instances.statuses import View
+from varflow_operator.instances.stopping import Stop
 
 _logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Actor:
         self._input = record.input
         self._view = statuses.view_of(record)
         self._run: Run | None = None
-        self._is_stopped = record.is_cancelled
+        self._stop = record.stop
         self.is_gone = False
         """Its object was deleted."""
         self.is_ended = False
@@ -66,20 +66,20 @@ class Actor:
         """What is shown of it."""
         return self._view if self._run is None else self._run.view
 
-    def stop(self) -> None:
+    def stop(self, stop: Stop) -> None:
         """Have the instance end as cancelled."""
-        if not self._is_stopped:
-            self._is_stopped = True
+        if self._stop is None:
+            self._stop = stop
             self._interrupted.set()
             if self._run is not None:
-                self._run.stop()
+                self._run.stop(stop)
 
     def forget(self) -> None:
         """Take note that the instance was deleted."""
         self.is_gone = True
         self._interrupted.set()
         if self._run is not None:
-            self._run.forget()
+            self._run.stop(stopping.DELETED)
 
     async def run(self) -> None:
         """Run it to its end. Raises nothing but `CancelledError`."""
@@ -109,10 +109,10 @@ class Actor:
         input, self._input = self._input, None
         self._run = Run(self._ground, self._keeper, beginning, input=input)
         del input
-        if self._is_stopped:
-            self._run.stop()
+        if self._stop is not None:
+            self._run.stop(self._stop)
         if self.is_gone:
-            self._run.forget()
+            self._run.stop(stopping.DELETED)
         await self._run.run()
 
     def _note(self, view: View) -> None:
@@ -130,13 +130,13 @@ class Actor:
         beginning = asyncio.ensure_future(work)
         interrupted = asyncio.ensure_future(self._interrupted.wait())
         try:
-            if self._is_stopped and not is_resumed:
-                raise NeverStarted(_CANCELLED)
+            if self._stop is not None and not is_resumed:
+                raise NeverStarted(_cancelled(self._stop))
             await asyncio.wait({beginning, interrupted}, return_when=asyncio.FIRST_COMPLETED)
             if self.is_gone:
                 raise InstanceGone("the instance was deleted before it began")
-            if self._is_stopped and not is_resumed and not beginning.done():
-                raise NeverStarted(_CANCELLED)
+            if self._stop is not None and not is_resumed and not beginning.done():
+                raise NeverStarted(_cancelled(self._stop))
             return await beginning
         finally:
             for task in (beginning, interrupted):
@@ -159,9 +159,10 @@ class Actor:
             _logger.exception("the end of that instance cannot be written")
 
 
-_CANCELLED = Finish(
-    status=InstanceStatus.CANCELLED,
-    output=None,
-    code=CODE_CANCELLED,
-    message="cancelled before it began",
-)
+def _cancelled(stop: Stop) -> Finish:
+    return Finish(
+        status=InstanceStatus.CANCELLED,
+        output=None,
+        code=stop.code,
+        message="cancelled before it began",
+    )

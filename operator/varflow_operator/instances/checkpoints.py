@@ -77,13 +77,13 @@ class Keeper:
         return self._record
 
     async def adopt(self, workflow_uid: str) -> None:
-        """Have Kubernetes remove the instance together with its workflow.
+        """Have Kubernetes remove the instance together with its workflow, or with its parent.
 
         Raises:
             Deposed: another control plane has written.
             InstanceGone: it is gone already.
         """
-        while not self._record.is_owned_by(workflow_uid):
+        while not self._record.has_owner(workflow_uid):
             try:
                 await self._patiently(lambda: self._patch_owners(workflow_uid))
             except ObjectConflict:
@@ -130,7 +130,15 @@ class Keeper:
         if not self._ref:
             snapshot, self._snapshot = self._snapshot, ""
             return snapshot.encode()
-        path = paths.data(owners, self._ref)
+        return await self.load_data(owners, self._ref)
+
+    async def load_data(self, owners: Owners, name: str) -> bytes:
+        """Return a data object of this instance, or of another.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        path = paths.data(owners, name)
         return await self._patiently(lambda: self._read_body(path))
 
     async def store(self, owners: Owners, name: str, data: bytes) -> None:

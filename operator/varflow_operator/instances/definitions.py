@@ -8,6 +8,7 @@ by the next change.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -95,6 +96,11 @@ class Definitions:
     def __init__(self) -> None:
         self._found: dict[_Name, Definition] = {}
         self._waiting: dict[_Name, asyncio.Event] = {}
+        self._gone: Callable[[str], None] = _ignore
+
+    def tell(self, *, gone: Callable[[str], None]) -> None:
+        """Have somebody told the UID of a Workflow that was deleted."""
+        self._gone = gone
 
     def observe(self, event_type: str | None, obj: Object) -> None:
         """Take note of a watch event about a Workflow."""
@@ -103,6 +109,7 @@ class Definitions:
             self._found[name] = read(obj)
         elif name in self._found and self._found[name].uid == obj["metadata"]["uid"]:
             del self._found[name]
+            self._gone(obj["metadata"]["uid"])
         event = self._waiting.pop(name, None)
         if event is not None:
             event.set()
@@ -118,6 +125,10 @@ class Definitions:
     async def change(self, namespace: str, name: str) -> None:
         """Return when something happens to a Workflow that may not be there yet."""
         await self._waiting.setdefault((namespace, name), asyncio.Event()).wait()
+
+
+def _ignore(_uid: str) -> None:
+    pass
 
 
 FIRST_SIGHT_SECONDS: Final = 0.5

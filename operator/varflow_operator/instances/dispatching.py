@@ -92,12 +92,17 @@ class Errands:
     async def give_up(self, decision: str, *, workflow_uid: str, action_id: str) -> None:
         """Tell every attempt of an action that can be found to stop; best effort."""
         errands = [it for it in self._errands.values() if it.dispatch.decision == decision]
-        for errand in errands:
-            errand.is_given_up = True
-        places = [(it.pod, it.dispatch.action_id) for it in errands if it.pod is not None]
-        if not errands:
-            places = [(pod, action_id) for pod in self._ground.pods.all_of(workflow_uid)]
-        await asyncio.gather(*(self._talking.cancel(pod, id) for pod, id in places))
+        if errands:
+            await asyncio.gather(*map(self.stop, errands))
+            return
+        pods = self._ground.pods.all_of(workflow_uid)
+        await asyncio.gather(*(self._talking.cancel(pod, action_id) for pod in pods))
+
+    async def stop(self, errand: Errand) -> None:
+        """Tell an attempt to stop; best effort."""
+        errand.is_given_up = True
+        if errand.pod is not None:
+            await self._talking.cancel(errand.pod, errand.dispatch.action_id)
 
     async def _run(self, errand: Errand) -> Outcome:
         found = await self._find(errand) if errand.is_resumed else None
@@ -119,6 +124,7 @@ class Errands:
         if knowing is None:
             return None
         errand.was_sent = True
+        errand.taken.set()
         place = self._ground.pods.attach(errand.settings, knowing)
         return await self._use(place, errand, is_known=True)
 

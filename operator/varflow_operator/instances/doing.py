@@ -31,7 +31,9 @@ from varflow.variables.scopes import Owners
 from varflow_operator.instances.conflicts import Deposed
 from varflow_operator.instances.effects import Effect, Effects
 from varflow_operator.instances.ground import Ground
+from varflow_operator.instances.records import Identity
 from varflow_operator.instances.starting import Beginning
+from varflow_operator.instances.stopping import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,6 @@ class Waiting:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Somebody wants the instance to end; or it was deleted."""
-
-    is_gone: bool
-
-
 Message = Event | Waiting | Stop | Exception
 
 
@@ -55,13 +50,19 @@ class Doing:
     """What one instance does."""
 
     def __init__(
-        self, ground: Ground, beginning: Beginning, *, inbox: asyncio.Queue[Message]
+        self,
+        ground: Ground,
+        beginning: Beginning,
+        *,
+        identity: Identity,
+        inbox: asyncio.Queue[Message],
     ) -> None:
         self._ground = ground
         self._owners: Owners = beginning.owners
         self._inbox = inbox
         self.effects = Effects(
             ground,
+            identity=identity,
             owners=beginning.owners,
             states=beginning.states,
             blueprint=beginning.blueprint,
@@ -92,11 +93,11 @@ class Doing:
                 self._timers.set(command)
             case StopTimer():
                 self._timers.stop(command.timer)
-            case DispatchAction() | GiveUp():
+            case DispatchAction() | GiveUp() | StartSubflow() | StopSubflow():
                 self._start(command.action_id, command, is_resumed=is_resumed)
             case ReadVariables() | WriteVariables() | StoreData() | LoadData():
                 self._start(command.request, command, is_resumed=is_resumed)
-            case EnterState() | Finish() | StartSubflow() | StopSubflow():
+            case EnterState() | Finish():
                 raise AssertionError(f"{command} is nothing to carry out")
 
     async def close(self) -> None:
@@ -105,6 +106,7 @@ class Doing:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.effects.detached.close()
 
     def _start(self, request: str, command: Effect, *, is_resumed: bool) -> None:
         work = self.effects.carry_out(command, is_resumed=is_resumed)

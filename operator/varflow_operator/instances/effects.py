@@ -1,7 +1,9 @@
 """What the engine asks for, done in a cluster: each command becomes the event that answers it.
 
 DispatchAction ─► `dispatching`: a pod, its outcome ─► ActionFinished
+                  `detached`, if nobody waits for it: a pod ─► ActionFinished
 GiveUp ─────────► DELETE to the pods, abandon the decision ─► ActionGivenUp
+StartSubflow, StopSubflow ─────► `children`
 ReadVariables, WriteVariables ─► `shells.variables`
 StoreData, LoadData ───────────► `shells.data`
 """
@@ -18,6 +20,8 @@ from varflow.engine.messages import (
     GiveUp,
     LoadData,
     ReadVariables,
+    StartSubflow,
+    StopSubflow,
     StoreData,
     WriteVariables,
 )
@@ -27,13 +31,25 @@ from varflow.shells.variables import VariableEffects
 from varflow.variables.scopes import Owners
 from varflow.variables.states import States
 from varflow_operator.instances.blueprints import Blueprint
+from varflow_operator.instances.children import Children
 from varflow_operator.instances.crashpoints import CrashPoint
+from varflow_operator.instances.detached import Detached
 from varflow_operator.instances.dispatching import Errands
 from varflow_operator.instances.errands import Errand
 from varflow_operator.instances.ground import Ground
+from varflow_operator.instances.records import Identity
 from varflow_operator.instances.waiting import Report
 
-Effect = DispatchAction | GiveUp | ReadVariables | WriteVariables | StoreData | LoadData
+Effect = (
+    DispatchAction
+    | GiveUp
+    | StartSubflow
+    | StopSubflow
+    | ReadVariables
+    | WriteVariables
+    | StoreData
+    | LoadData
+)
 
 
 class Effects:
@@ -43,12 +59,13 @@ class Effects:
         self,
         ground: Ground,
         *,
+        identity: Identity,
         owners: Owners,
         states: States,
         blueprint: Blueprint,
         report: Report,
     ) -> None:
-        """Take the instance's places in the store and its workflow; see `Errands` for `report`."""
+        """Take the instance, its places in the store and its workflow; `report` as in `Errands`."""
         self._ground = ground
         self._owners = owners
         self._states = states
@@ -65,6 +82,8 @@ class Effects:
             variables=self._variables,
             report=report,
         )
+        self.detached = Detached(ground, owners, self._errands)
+        self._children = Children(ground, owners=owners, parent=identity)
 
     @property
     def is_anything_left(self) -> bool:
@@ -83,6 +102,10 @@ class Effects:
                 return await self._dispatch(command, is_resumed=is_resumed)
             case GiveUp():
                 return await self._give_up(command)
+            case StartSubflow():
+                return await self._children.run(command, is_resumed=is_resumed)
+            case StopSubflow():
+                return await self._children.stop(command)
             case ReadVariables():
                 return await self._variables.read(command)
             case WriteVariables():
@@ -99,7 +122,14 @@ class Effects:
         if settings is None:
             raise InvalidInput(f"function {command.function!r} has no pods in this revision")
         dispatch = self._make_dispatch(command)
-        errand = Errand(dispatch=dispatch, settings=settings, is_resumed=is_resumed)
+        errand = Errand(
+            dispatch=dispatch,
+            settings=settings,
+            is_resumed=is_resumed,
+            is_detached=command.is_detached,
+        )
+        if command.is_detached:
+            return self._finished(command, await self.detached.begin(errand))
         outcome = await self._errands.run(errand)
         self._ground.metrics.action_ended(str(outcome.status))
         return self._finished(command, outcome)

@@ -56,8 +56,10 @@ class End:
         self._ground = ground
         self._keeper = keeper
         self._owners = owners
-        self._view = view
-        self._is_gone = True
+        self.view = view
+        """What is shown of it; after `write` also how it ended."""
+        self.is_gone = True
+        """There is no object that says how it ended."""
 
     async def write(self, finish: Finish) -> None:
         """Write the last status.
@@ -67,7 +69,7 @@ class End:
             VarflowError: it cannot be written.
         """
         now = self._ground.clock()
-        view = replace(self._view, finish=finish, completed_at=now, reason="")
+        view = replace(self.view, finish=finish, completed_at=now, reason="")
         output = b"" if finish.output is None else orjson.dumps(finish.output)
         if len(output) > MAX_OUTPUT_BYTES:
             view = replace(view, output_ref=f"output-{secrets.token_hex(8)}")
@@ -77,8 +79,8 @@ class End:
             await self._keeper.write(view, owners=self._owners)
         except InstanceGone:
             return
-        self._is_gone = False
-        self._view = view
+        self.is_gone = False
+        self.view = view
         self._ground.passed(CrashPoint.FINISHED)
         began = now if view.started_at is None else view.started_at
         self._ground.metrics.instance_ended(statuses.phase(view), max(0.0, now - began))
@@ -107,9 +109,9 @@ class End:
 
     async def _end_once(self, keep_until: float | None) -> None:
         variables = self._ground.variables
-        if self._is_gone:
+        if self.is_gone:
             await variables.remove_instance(self._owners, keep_until=keep_until)
         else:
             await variables.end_instance(
-                self._owners, keep_until=keep_until, kept_data=self._view.output_ref
+                self._owners, keep_until=keep_until, kept_data=self.view.output_ref
             )

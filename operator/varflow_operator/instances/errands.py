@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -40,11 +41,15 @@ class Errand:
     settings: FunctionSettings
     is_resumed: bool
     """A control plane before this one may have sent it."""
+    is_detached: bool = False
+    """Nobody waits for its end."""
     pod: Pod | None = None
     """Where it is, or is about to be sent."""
     was_sent: bool = False
     """It may run somewhere."""
     is_given_up: bool = False
+    taken: asyncio.Event = field(default_factory=asyncio.Event)
+    """A sidecar has it."""
     told: set[str] = field(default_factory=set)
     """URLs of the sidecars that have heard so."""
 

@@ -14,6 +14,7 @@ from varflow_operator.instances import crashpoints
 from varflow_operator.instances.blueprints import Blueprints
 from varflow_operator.instances.crashpoints import Pass
 from varflow_operator.instances.definitions import Definitions
+from varflow_operator.instances.sightings import Sightings
 from varflow_operator.metrics import Metrics
 from varflow_operator.ownership import Ownership
 from varflow_operator.pods.pods import Pods
@@ -33,6 +34,7 @@ class Ground:
     sidecars: Sidecars
     ownership: Ownership
     definitions: Definitions
+    sightings: Sightings
     blueprints: Blueprints
     token_of: Callable[[str], str]
     """Returns the bearer token of a workflow's sidecars from the workflow's UID."""

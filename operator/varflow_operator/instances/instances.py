@@ -18,7 +18,7 @@ from typing import Final
 
 from varflow.errors import ClusterUnavailable
 from varflow.variables import retrying
-from varflow_operator.instances import records, statuses
+from varflow_operator.instances import records, statuses, stopping
 from varflow_operator.instances.actors import Actor
 from varflow_operator.instances.conflicts import Deposed
 from varflow_operator.instances.ground import Ground
@@ -98,10 +98,17 @@ class Instances:
         if event_type == DELETED:
             self._forget(uid, obj["metadata"]["namespace"])
         elif uid in self._actors:
-            if (obj.get("spec") or {}).get("cancel") is True:
-                self._actors[uid].stop()
+            stop = stopping.wish(obj)
+            if stop is not None:
+                self._actors[uid].stop(stop)
         elif uid not in self._over and self._is_running:
             self._take(records.read(obj))
+
+    def lose_workflow(self, workflow_uid: str) -> None:
+        """Have subflows of a deleted workflow end; Kubernetes keeps them for their parents."""
+        for actor in self._actors.values():
+            if actor.view.workflow_uid == workflow_uid and actor.record.parent is not None:
+                actor.stop(stopping.WITHOUT_WORKFLOW)
 
     async def run(self) -> None:
         """Run all instances until cancelled; first those that are there already.

@@ -12,8 +12,12 @@ from typing import Any
 
 from varflow.engine.messages import Json
 from varflow.variables.states import Trigger
+from varflow_operator.instances import stopping
+from varflow_operator.instances.stopping import Stop
 from varflow_operator.kinds import WORKFLOW, Object
 from varflow_operator.names import ConditionType
+
+_FIRST_DEPTH = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,28 @@ class Mark:
 
     epoch: int = 0
     seq: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which instance it is."""
+
+    namespace: str
+    name: str
+    uid: str
+    user: str = ""
+    """On whose behalf it runs, as far as that is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """The instance that has started one as a subflow."""
+
+    uid: str
+    depth: int
+    """How many instances are above the one that it has started."""
+    input_ref: str
+    """Name of the parent's data object with the input, if it is large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +66,20 @@ class Record:
     input: Json
     trigger: Trigger
     """What started it."""
-    is_cancelled: bool
+    parent: Parent | None
+    """None for one that is no subflow."""
+    stop: Stop | None
     """Somebody wants it to stop."""
     created_at: float
     owners: tuple[Mapping[str, Any], ...]
     status: Mapping[str, Any]
+
+    @property
+    def identity(self) -> Identity:
+        """Which instance it is."""
+        return Identity(
+            namespace=self.namespace, name=self.name, uid=self.uid, user=self.trigger.user
+        )
 
     @property
     def is_over(self) -> bool:
@@ -70,9 +105,13 @@ class Record:
         """Name of the data object that holds the snapshot, if it is large."""
         return str((self.status.get("checkpoint") or {}).get("snapshotRef") or "")
 
-    def is_owned_by(self, workflow_uid: str) -> bool:
-        """Tell whether Kubernetes removes it with its workflow."""
-        return any(it.get("uid") == workflow_uid for it in self.owners)
+    def has_owner(self, workflow_uid: str) -> bool:
+        """Tell whether Kubernetes removes it with its workflow, or with who waits for its end.
+
+        One with both would stay until both are gone.
+        """
+        parent = "" if self.parent is None else self.parent.uid
+        return any(it.get("uid") in {workflow_uid, parent} for it in self.owners)
 
     def owners_with(self, workflow_uid: str) -> list[dict[str, Any]]:
         """Return the owner references with one to the workflow."""
@@ -98,7 +137,8 @@ def read(obj: Object) -> Record:
         revision=spec.get("revision") or "",
         input=spec.get("input"),
         trigger=_read_trigger(spec.get("trigger") or {}),
-        is_cancelled=spec.get("cancel") is True,
+        parent=_parent(spec.get("parent")),
+        stop=stopping.wish(obj),
         created_at=parse_time(metadata.get("creationTimestamp")) or 0.0,
         owners=tuple(metadata.get("ownerReferences") or ()),
         status=obj.get("status") or {},
@@ -108,6 +148,16 @@ def read(obj: Object) -> Record:
 def _read_trigger(spec: Mapping[str, Any]) -> Trigger:
     return Trigger(
         type=spec.get("type") or "", name=spec.get("name") or "", user=spec.get("user") or ""
+    )
+
+
+def _parent(given: Mapping[str, Any] | None) -> Parent | None:
+    if not given:
+        return None
+    return Parent(
+        uid=given["uid"],
+        depth=given.get("depth", _FIRST_DEPTH),
+        input_ref=given.get("inputRef") or "",
     )
 
 

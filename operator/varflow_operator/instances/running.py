@@ -20,7 +20,8 @@ import logging
 from dataclasses import replace
 from typing import Final
 
-from varflow.contract import CODE_CANCELLED
+import orjson
+
 from varflow.engine import advancing, effects, identities, snapshots
 from varflow.engine.advancing import Advance
 from varflow.engine.messages import (
@@ -32,24 +33,28 @@ from varflow.engine.messages import (
     Event,
     Finish,
     GiveUp,
+    InstanceStatus,
     Json,
     ReadVariables,
     SetTimer,
     Started,
+    StartSubflow,
+    StopSubflow,
     StoreData,
     WriteVariables,
 )
 from varflow.engine.snapshots import Snapshot
 from varflow.errors import VarflowError
 from varflow.shells import driving
-from varflow_operator.instances import ending, secrets
+from varflow_operator.instances import ending, secrets, stopping
 from varflow_operator.instances.checkpoints import Keeper
 from varflow_operator.instances.conflicts import Deposed, InstanceGone
 from varflow_operator.instances.crashpoints import CrashPoint
-from varflow_operator.instances.doing import Doing, Message, Stop, Waiting
+from varflow_operator.instances.doing import Doing, Message, Waiting
 from varflow_operator.instances.ending import End
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.starting import Beginning
+from varflow_operator.instances.stopping import Stop
 
 LINGER_SECONDS: Final = 0.02
 """How long what happened waits for more before it is kept, when nothing depends on it."""
@@ -60,7 +65,16 @@ _LOG_SECONDS: Final = 2.0
 KEPT_SECONDS: Final = 3600.0
 """After its last deadline an attempt cannot be left: by then clocks agree, and pods are gone."""
 
-_EFFECTS: Final = (DispatchAction, GiveUp, WriteVariables, StoreData, SetTimer, Finish)
+_EFFECTS: Final = (
+    DispatchAction,
+    GiveUp,
+    StartSubflow,
+    StopSubflow,
+    WriteVariables,
+    StoreData,
+    SetTimer,
+    Finish,
+)
 """Commands that nobody can take back; and a timer's time has to outlive this process. Answers that
 are put aside are forgotten by the snapshot, and must then be those that it had."""
 
@@ -81,7 +95,8 @@ class Run:
         self._input = input
         self._snapshot = snapshots.begin(keeper.record.uid)
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
-        self._doing = Doing(ground, beginning, inbox=self._inbox)
+        identity = keeper.record.identity
+        self._doing = Doing(ground, beginning, identity=identity, inbox=self._inbox)
         self._to_do: list[Command] = []
         self._is_dirty = False
         """The engine has a newer snapshot than the status."""
@@ -91,13 +106,9 @@ class Run:
         self._is_resumed = keeper.has_begun
         self._kill_at = 0.0
 
-    def stop(self) -> None:
-        """Have the instance end as cancelled."""
-        self._inbox.put_nowait(Stop(is_gone=False))
-
-    def forget(self) -> None:
-        """Take note that the instance was deleted."""
-        self._inbox.put_nowait(Stop(is_gone=True))
+    def stop(self, stop: Stop) -> None:
+        """Have the instance end as cancelled, or take note that it was deleted."""
+        self._inbox.put_nowait(stop)
 
     async def run(self) -> None:
         """Run it to its end.
@@ -128,13 +139,21 @@ class Run:
         input, self._input = self._input, None
         if not self._is_resumed:
             self.view = replace(self.view, started_at=at)
-            value = {} if input is None else input
-            await self._advance(Started(at=at, input=value))
+            await self._advance(await self._started(input, at=at))
             return
         self._snapshot = Snapshot.decode(await self._keeper.load(self._owners))
         await self._take_steps(advancing.resume(self._workflow, self._snapshot, at), at=at)
         # The epoch has to be in the status before anything is done under it.
         self._has_to_write = True
+
+    async def _started(self, input: Json, *, at: float) -> Started:
+        parent = self._keeper.record.parent
+        if parent is None:
+            return Started(at=at, input={} if input is None else input)
+        if parent.input_ref:
+            owners = replace(self._owners, instance=parent.uid)
+            input = orjson.loads(await self._keeper.load_data(owners, parent.input_ref))
+        return Started(at=at, input=input, depth=parent.depth)
 
     async def _serve(self) -> Finish:
         is_resumed = self._is_resumed
@@ -170,16 +189,15 @@ class Run:
                 self._has_to_write = True
             case Stop():
                 self._is_gone |= message.is_gone
-                await self._cancel()
+                await self._cancel(message)
             case Exception():
                 raise message
             case _:
                 await self._advance(message)
 
-    async def _cancel(self) -> None:
-        why = "it was deleted" if self._is_gone else "spec.cancel is true"
+    async def _cancel(self, stop: Stop) -> None:
         at = self._ground.clock()
-        await self._advance(Cancelled(at=at, code=CODE_CANCELLED, message=f"cancelled: {why}"))
+        await self._advance(Cancelled(at=at, code=stop.code, message=stop.message))
 
     async def _advance(self, event: Event) -> None:
         steps = advancing.advance(self._workflow, self._snapshot, event)
@@ -228,7 +246,7 @@ class Run:
             # What should have been done is not; what runs is given up.
             self._to_do.clear()
             self._is_gone = True
-            await self._cancel()
+            await self._cancel(stopping.DELETED)
 
     # The end
 
@@ -239,26 +257,41 @@ class Run:
             await asyncio.wait({flush}, timeout=_LOG_SECONDS)
             if not self._is_gone:
                 await end.write(finish)
+                self.view = end.view
         finally:
             await flush
-        is_quiet = await end.wait_for(self._doing.tasks)
+        await self._see_off(end, finish)
+        is_quiet = await end.wait_for((*self._doing.tasks, *self._doing.effects.detached.tasks))
         is_clean = is_quiet and not (self._is_resumed or self._doing.effects.is_anything_left)
         keep_until = None if is_clean else self._kill_at + KEPT_SECONDS
         await end.end_variables(keep_until=keep_until)
 
+    async def _see_off(self, end: End, finish: Finish) -> None:
+        """Stay for what nobody waited for, unless that has to stop, too."""
+        detached = self._doing.effects.detached
+        going_on = asyncio.ensure_future(detached.finish())
+        deleted = asyncio.ensure_future(self._until_deleted())
+        try:
+            if not end.is_gone and finish.status is not InstanceStatus.CANCELLED:
+                ends = {going_on, deleted}
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            going_on.cancel()
+            deleted.cancel()
+        end.is_gone |= self._is_gone
+        await detached.stop()
+
+    async def _until_deleted(self) -> None:
+        while not self._is_gone:
+            message = await self._inbox.get()
+            self._is_gone = isinstance(message, Stop) and message.is_gone
+
     async def _give_up_all(self) -> None:
         """See to it that nothing commits any more after the crash; best effort."""
-        commands = [
-            GiveUp(
-                action_id=effect.id,
-                decision=identities.decision(step=self._snapshot.step, branch=effect.branch),
-            )
-            for effect in effects.open_effects(self._snapshot)
-            if effect.kind in effects.COMMITTING
-        ]
+        commands = effects.ways_to_give_up(self._snapshot)
+        carry_out = self._doing.effects.carry_out
         try:
             async with asyncio.timeout(_GIVE_UP_SECONDS):
-                for command in commands:
-                    await self._doing.effects.carry_out(command, is_resumed=False)
+                await asyncio.gather(*(carry_out(it, is_resumed=False) for it in commands))
         except (VarflowError, TimeoutError) as error:
             _logger.warning("what runs cannot be given up: %s", error)

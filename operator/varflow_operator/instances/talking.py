@@ -104,6 +104,8 @@ class Talking:
             except SidecarUnreachable as error:
                 await silence.last(error)
                 continue
+            if not errand.is_given_up:
+                errand.taken.set()
             if outcome is not None:
                 return outcome
             silence = _Silence(pod)
@@ -117,8 +119,9 @@ class Talking:
         if errand.is_given_up:
             return GIVEN_UP
         message, errand.was_sent = errand.message(), True
+        wait = 0.0 if errand.is_detached else _SEND_SECONDS
         return await self._ground.sidecars.start(
-            pod.state.url, message, token=self._token, wait=_SEND_SECONDS
+            pod.state.url, message, token=self._token, wait=wait
         )
 
     async def _poll(self, pod: Pod, errand: Errand, *, wait: float) -> Outcome | None:

@@ -53,6 +53,7 @@ COLUMNS: Final[dict[str, list[Column]]] = {
         _column("State", ".status.state"),
         _column("Started", ".status.startTime", "date"),
         _column("Completed", ".status.completionTime", "date"),
+        _wide("Parent", ".spec.parent.name"),
         _wide("Step", ".status.step", "integer"),
         _wide("Message", _condition("Succeeded", "message")),
         _AGE,

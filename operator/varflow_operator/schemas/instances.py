@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, StrictBool
+from pydantic import AwareDatetime, Field, StrictBool, StrictInt
 
+from varflow.engine import calls
 from varflow.language import bounds
 from varflow.language.fields import Model, Name
 from varflow_operator.schemas.statuses import MAX_MESSAGE, Conditions, Count, Revision
@@ -37,6 +38,10 @@ class Parent(Model):
     """Its name."""
     uid: Uid
     """Its UID."""
+    depth: Annotated[StrictInt, Field(ge=1, le=calls.MAX_DEPTH)] = 1
+    """How many instances are above this one."""
+    inputRef: ObjectName | None = None
+    """Name of the data object of the parent in the store that holds an input over 16 KiB."""
 
 
 class InstanceSpec(Model):

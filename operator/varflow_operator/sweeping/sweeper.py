@@ -25,6 +25,7 @@ import orjson
 
 from varflow.engine import timeouts
 from varflow.errors import ClusterError, ObjectNotFound, StoreError, VarflowError
+from varflow.language.workflow import ActionState, Workflow
 from varflow.variables import paths
 from varflow.variables.scopes import Owners
 from varflow_operator.instances import records
@@ -185,27 +186,41 @@ class Sweeper:
         if found is None or found["metadata"]["uid"] != owners.instance:
             return
         record = records.read(found)
+        deadline = await self._last_deadline(record)
+        if await self._may_go_on(record) and time.time() < deadline:
+            return
         await self._ground.variables.end_instance(
             owners,
-            keep_until=await self._last_deadline(record) + KEPT_SECONDS,
+            keep_until=deadline + KEPT_SECONDS,
             kept_data=record.status.get("outputRef") or "",
         )
 
     async def _last_deadline(self, record: Record) -> float:
         """Return when the last attempt of an instance has to end: with the instance's own time."""
-        status = record.status
-        began = records.parse_time(status.get("startTime")) or record.created_at
+        began = records.parse_time(record.status.get("startTime")) or record.created_at
+        workflow = await self._find_workflow(record)
+        if workflow is None:
+            return float("inf")  # then its decisions stay as long as its object
+        return began + timeouts.limits(workflow.timeouts).kill
+
+    async def _may_go_on(self, record: Record) -> bool:
+        """Tell whether an action that nobody waited for may have outlived its instance."""
+        workflow = await self._find_workflow(record)
+        states = () if workflow is None else workflow.states
+        return any(isinstance(state, ActionState) and state.async_ for state in states)
+
+    async def _find_workflow(self, record: Record) -> Workflow | None:
+        """Return what an instance ran, if it is still kept."""
         key = BlueprintKey(
             record.namespace,
             record.workflow,
-            status.get("workflowUID") or "",
-            status.get("revision") or "",
+            record.status.get("workflowUID") or "",
+            record.status.get("revision") or "",
         )
         try:
-            blueprint = await self._ground.blueprints.load(key)
+            return (await self._ground.blueprints.load(key)).workflow
         except ObjectNotFound:
-            return float("inf")  # then its decisions stay as long as its object
-        return began + timeouts.limits(blueprint.workflow.timeouts).kill
+            return None
 
     async def _write_note(self, owners: Owners, name: str) -> None:
         note = {"namespace": name, "uid": owners.namespace, "cluster": owners.cluster}

@@ -12,7 +12,6 @@ from varflow.language.workflow import ContainerFunction, Workflow
 from varflow_operator import conditions
 from varflow_operator.kinds import Object
 from varflow_operator.resources import allowed, plans
-from varflow_operator.workflows import lacking
 
 REVISION_LENGTH: Final = 10
 
@@ -36,7 +35,7 @@ def read(obj: Object, *, is_compiled: bool = False) -> Workflow:
     workflow = loading.load_object(obj, is_compiled=is_compiled)
     if not isinstance(workflow, Workflow):
         raise InvalidWorkflowFile([Problem("object", "is no Workflow", field="kind")])
-    faults = [*_find_forbidden(workflow), *lacking.find_faults(workflow)]
+    faults = list(_find_forbidden(workflow))
     if faults:
         raise InvalidWorkflowFile([_problem(workflow, fault) for fault in faults])
     return workflow

@@ -43,13 +43,6 @@ _OTHERS: Final = (
     Rule(
         kind="Workflow",
         at="spec.states[]",
-        cel="!has(self.async) || !self.async",
-        message="asynchronous actions are not supported yet",
-        field=".async",
-    ),
-    Rule(
-        kind="Workflow",
-        at="spec.states[]",
         cel="self.type != 'setter' || !has(self.variables) || "
         "self.variables.all(v, !has(v.__as__))",
         message="a setter's variables have no as",
