@@ -124,6 +124,25 @@ async def test_a_large_output_is_told_whole(caller: Caller) -> None:
     assert ended.answer["output"] == {"text": "ab" * 50_000}
 
 
+async def test_a_workflow_and_its_subflow_are_run_from_their_files(caller: Caller) -> None:
+    state = {"id": "call", "type": "action", "action": {"function": "f"}}
+    function = {"id": "f", "type": "subflow", "workflow": "flows/child.yaml"}
+    parent = runs.write_workflow(caller.folder, state, functions=[function], name="parent")
+    twice = {"id": "twice", "type": "noop", "transform": "jq({n: (.n * 2)})"}
+    child = runs.write_workflow(caller.folder, twice, name="child")
+
+    ended = await call(
+        caller, "run", "-k", str(parent), str(child), "--json", "--input", '{"n": 4}'
+    )
+
+    name = ended.answer["instance"]
+    assert ended.answer["output"] == {"n": 4, "return": {"n": 8}}, ended.log
+    listed = json.loads((await call(caller, "instances", "ls", "--json")).stdout)
+    assert [entry["parent"] for entry in listed] == [None, name]
+    shown = await call(caller, "instances", "get", listed[1]["name"])
+    assert f"subflow of  {name}\n" in shown.stdout.decode()
+
+
 async def test_ctrl_c_ends_the_instance(caller: Caller) -> None:
     flow = runs.write_workflow(caller.folder, *WAITING)
     running = caller.start("run", "-k", str(flow), "--json")

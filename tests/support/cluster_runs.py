@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,8 @@ def start(kubectl: Kubectl, workflow: str, *, input: Json = None) -> str:
 def start_all(kubectl: Kubectl, workflow: str, *, inputs: Sequence[Json]) -> list[str]:
     """Create instances with these inputs at one time, and return their names."""
     manifests = [_make_instance(workflow, input) for input in inputs]
-    text = yaml.safe_dump_all(manifests)
+    # JSON, since kubectl takes a key such as n for a truth value where it is not quoted.
+    text = "\n---\n".join(map(json.dumps, manifests))
     made = kubectl("create", "--filename=-", "--output=name", stdin=text)
     return [line.rpartition("/")[2] for line in made.split()]
 
