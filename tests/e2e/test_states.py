@@ -151,7 +151,9 @@ def test_each_state_does_in_a_cluster_what_it_does_elsewhere(here: Kubectl, name
     functions = [subflow("given-back")] if name == "subflow" else [ECHO]
     if name == "parallel-or":
         functions.append(subflow("failing", "wrong"))
-        apply_workflow(here, "failing", states=[{"id": "e", "type": "error", "error": "no"}])
+        apply_workflow(
+            here, "failing", states=[{"id": "e", "type": "error", "error": "no", "message": "no"}]
+        )
     if name == "subflow":
         apply_workflow(here, "given-back", states=[{"id": "n", "type": "noop"}])
     apply_workflow(here, name, functions=functions, states=states)
