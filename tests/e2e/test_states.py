@@ -20,6 +20,7 @@ Json = Any
 ECHO = {"id": "f", "image": "localhost:5000/echo:v1"}
 COUNTING = {"id": "f", "image": "localhost:5000/counting:v1"}
 SHARED = {"key": "x", "scope": "workflow"}
+DETACHED: dict[str, Json] = {"async": True}
 MAX_OBJECT_BYTES = 64 * 1024
 
 
@@ -175,7 +176,7 @@ def test_an_asynchronous_action_is_not_waited_for_and_leaves_its_output(
     here: Kubectl, bucket: Bucket
 ) -> None:
     given = {"seconds": 5, "key": "late"}
-    states = [call(input=given, **{"async": True})]
+    states = [call(input=given, **DETACHED)]
     apply_workflow(here, "async", functions=[COUNTING], states=states)
 
     assert output_of(here, "async", input={"a": 1}) == {"a": 1}

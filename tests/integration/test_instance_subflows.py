@@ -18,6 +18,7 @@ from varflow_operator.instances.crashpoints import CrashPoint
 from varflow_operator.kinds import INSTANCE, WORKFLOW, Object
 
 SUB = [{"id": "f", "type": "subflow", "workflow": "child"}]
+DETACHED: dict[str, Json] = {"async": True}
 LARGE = "x" * 20_000
 """More than an object holds of an input or an output."""
 WAIT = {"id": "wait", "type": "delay", "duration": "PT1H"}
@@ -100,7 +101,7 @@ async def test_a_subflow_belongs_to_its_parent_alone(world: World) -> None:
 
 
 async def test_a_subflow_that_nobody_waits_for_belongs_to_its_workflow(world: World) -> None:
-    await parent(world, **{"async": True})
+    await parent(world, **DETACHED)
     workflow = await child(world, WAIT)
     world.operator().start()
 
@@ -153,7 +154,7 @@ async def test_large_inputs_and_outputs_go_through_the_store(world: World) -> No
 async def test_a_large_input_stays_until_a_subflow_has_it_that_nobody_waits_for(
     world: World,
 ) -> None:
-    await parent(world, **{"async": True})
+    await parent(world, **DETACHED)
     world.operator().start()
     await world.instance(input={"text": LARGE})
     await world.until(lambda status: status.get("state") == "call")
@@ -338,7 +339,7 @@ async def test_a_loop_runs_many_subflows_and_keeps_their_order(world: World) -> 
 
 async def test_an_action_that_nobody_waits_for_ends_after_its_instance(world: World) -> None:
     gate = world.function.handler = Gate()
-    await world.pod(await world.workflow(action(**{"async": True})))
+    await world.pod(await world.workflow(action(**DETACHED)))
     operator = world.operator().start()
     await world.instance(input={"a": 1})
 
@@ -357,7 +358,7 @@ async def test_an_action_that_nobody_waits_for_ends_with_its_cancelled_instance(
     world: World,
 ) -> None:
     world.function.handler = Gate()
-    workflow = await world.workflow(action(transition="wait", **{"async": True}), WAIT)
+    workflow = await world.workflow(action(transition="wait", **DETACHED), WAIT)
     await world.pod(workflow)
     operator = world.operator().start()
     await world.instance()
@@ -376,7 +377,7 @@ async def test_an_action_that_nobody_waits_for_ends_with_its_deleted_instance(
     world: World,
 ) -> None:
     world.function.handler = Gate()
-    await world.pod(await world.workflow(action(**{"async": True})))
+    await world.pod(await world.workflow(action(**DETACHED)))
     operator = world.operator().start()
     await world.instance()
     await world.end()
@@ -395,7 +396,7 @@ async def test_the_error_of_an_action_that_nobody_waits_for_is_in_the_log(world:
         raise RuntimeError("no")
 
     world.function.handler = fail
-    await world.pod(await world.workflow(action(**{"async": True})))
+    await world.pod(await world.workflow(action(**DETACHED)))
     operator = world.operator().start()
     await world.instance()
 
@@ -493,7 +494,7 @@ class TestDying:
 
     async def test_an_action_that_nobody_waits_for_is_sent_once(self, world: World) -> None:
         gate = world.function.handler = Gate()
-        await world.pod(await world.workflow(action(**{"async": True})))
+        await world.pod(await world.workflow(action(**DETACHED)))
         first = world.operator().die_at(CrashPoint.TAKEN).start()
         await world.instance()
         await first.until_dead()

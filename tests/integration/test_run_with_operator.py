@@ -141,6 +141,9 @@ async def test_a_workflow_and_its_subflow_are_run_from_their_files(caller: Calle
     assert [entry["parent"] for entry in listed] == [None, name]
     shown = await call(caller, "instances", "get", listed[1]["name"])
     assert f"subflow of  {name}\n" in shown.stdout.decode()
+    table = (await call(caller, "instances", "ls")).stdout.decode().splitlines()
+    assert table[0].endswith("  PARENT")
+    assert table[2].endswith(f"  {name}")
 
 
 async def test_ctrl_c_ends_the_instance(caller: Caller) -> None:

@@ -11,14 +11,20 @@ import orjson
 from varflow_cli import results, streams, tables
 from varflow_cli.cluster.views import InstanceView
 
-_HEADER: Final = ("NAME", "WORKFLOW", "PHASE", "STATE", "CREATED", "TOOK", "PARENT")
+_HEADER: Final = ("NAME", "WORKFLOW", "PHASE", "STATE", "CREATED", "TOOK")
 
 
 def list_as_text(found: Sequence[InstanceView], *, with_namespace: bool) -> str:
-    """Return aligned columns, one instance a line; nothing at all when there are none."""
+    """Return aligned columns, one instance a line; nothing at all when there are none.
+
+    Where there are subflows, the last column names the instances that have called them.
+    """
     if not found:
         return ""
     rows = [_HEADER, *map(_row, found)]
+    if any(view.parent for view in found):
+        parents = ["PARENT", *(view.parent for view in found)]
+        rows = [(*row, parent) for row, parent in zip(rows, parents, strict=True)]
     if with_namespace:
         column = ["NAMESPACE", *(view.namespace for view in found)]
         rows = [(namespace, *row) for namespace, row in zip(column, rows, strict=True)]
@@ -50,8 +56,7 @@ def as_json(view: InstanceView, output: Any) -> bytes:
 
 
 def _row(view: InstanceView) -> tuple[str, ...]:
-    facts = (view.name, view.workflow, view.phase, view.state, view.created, _took(view))
-    return (*facts, view.parent)
+    return (view.name, view.workflow, view.phase, view.state, view.created, _took(view))
 
 
 def _object(view: InstanceView) -> dict[str, Any]:
