@@ -69,8 +69,7 @@ class Detached:
 
     async def stop(self) -> None:
         """Tell all of them to end; best effort."""
-        for errand in self._going_on.values():
-            await self._errands.stop(errand)
+        await asyncio.gather(*map(self._errands.stop, self._going_on.values()))
 
     async def close(self) -> None:
         """Break off what is done about them here; they go on."""
