@@ -262,6 +262,7 @@ class Run:
             await flush
         await self._see_off(end, finish)
         is_quiet = await end.wait_for((*self._doing.tasks, *self._doing.effects.detached.tasks))
+        await self._ground.log.flush(self._owners)
         is_clean = is_quiet and not (self._is_resumed or self._doing.effects.is_anything_left)
         keep_until = None if is_clean else self._kill_at + KEPT_SECONDS
         await end.end_variables(keep_until=keep_until)
