@@ -96,10 +96,10 @@ lock: ## write requirements/*.lock anew, keeping versions that still fit; to new
 	} && \
 	compile $(ARGS) --all-extras pyproject.toml --output-file requirements/runtime.lock && \
 	compile $(ARGS) --all-extras pyproject.toml requirements/dev.in --output-file requirements/dev.lock && \
-	for image in operator sidecar; do \
-		compile --upgrade --constraints requirements/runtime.lock --extra $$image pyproject.toml \
-			--output-file requirements/$$image.lock || exit; \
-	done && \
+	compile --upgrade --constraints requirements/runtime.lock --extra operator --extra js pyproject.toml \
+		--output-file requirements/operator.lock && \
+	compile --upgrade --constraints requirements/runtime.lock --extra sidecar pyproject.toml \
+		--output-file requirements/sidecar.lock && \
 	compile --upgrade --constraints requirements/dev.lock requirements/build.in --output-file requirements/build.lock && \
 	compile $(ARGS) requirements/go.in --output-file requirements/go.lock
 

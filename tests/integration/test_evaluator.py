@@ -258,7 +258,7 @@ async def test_a_worker_that_was_killed_while_idle_is_replaced(hasty: Evaluator)
     await hasty.evaluate(jq(".x + 1"), DATA)
     (pid,) = _children()
     os.kill(pid, 9)
-    await _until(lambda: not any(it.is_alive for it in hasty._idle))
+    await _until(lambda: not any(it.is_alive for it in hasty._pools[Language.JQ]._idle))
 
     assert await hasty.evaluate(jq(".x + 2"), DATA) == 3
 
@@ -287,7 +287,7 @@ async def test_closing_ends_all_workers() -> None:
     evaluator = Evaluator(workers=2)
     await asyncio.gather(*(evaluator.evaluate(jq(".x + 1"), DATA) for _ in range(4)))
     running = asyncio.create_task(evaluator.evaluate(jq("def f: f; f"), DATA))
-    await _until(lambda: len(evaluator._idle) == 1)
+    await _until(lambda: len(evaluator._pools[Language.JQ]._idle) == 1)
 
     await evaluator.close()
 
@@ -339,7 +339,7 @@ def test_a_shortcut_gives_what_jq_gives() -> None:
         async with Evaluator(workers=1) as evaluator:
             for data, source in examples:
                 try:
-                    short = shortcuts.follow(source, data)
+                    short = shortcuts.follow(Program(Language.JQ, source), data)
                 except shortcuts.NoShortcutError:
                     continue
                 long = await evaluator.evaluate(jq(f"{source} | ."), data, allow_null=True)

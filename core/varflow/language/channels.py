@@ -16,6 +16,7 @@ from typing import Self, cast
 
 from varflow.errors import VarflowError
 from varflow.language import syntax, worker
+from varflow.language.expressions import Language
 from varflow.language.syntax import Limits
 
 Reply = tuple[int, bytes]
@@ -29,7 +30,8 @@ _END_SECONDS = 2.0
 class Channel(asyncio.Protocol):
     """A worker process; one request at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: Language) -> None:
+        self._language = language
         self._transport: asyncio.Transport | None = None
         self._process: Process | None = None
         self._received = bytearray()
@@ -37,7 +39,7 @@ class Channel(asyncio.Protocol):
         self._is_lost = False
 
     @classmethod
-    async def open(cls, limits: Limits) -> Self:
+    async def open(cls, language: Language, limits: Limits) -> Self:
         """Start a worker and wait until it is ready.
 
         Raises:
@@ -46,7 +48,7 @@ class Channel(asyncio.Protocol):
         ours, theirs = socket.socketpair()
         with theirs:
             loop = asyncio.get_running_loop()
-            _, channel = await loop.create_unix_connection(cls, sock=ours)
+            _, channel = await loop.create_unix_connection(lambda: cls(language), sock=ours)
             try:
                 await channel._start(theirs, limits)  # noqa: SLF001
             except BaseException:
@@ -127,7 +129,7 @@ class Channel(asyncio.Protocol):
     async def _start(self, theirs: socket.socket, limits: Limits) -> None:
         self._answer = asyncio.get_running_loop().create_future()
         self._process = await asyncio.create_subprocess_exec(
-            *syntax.command(limits),
+            *syntax.command(self._language, limits),
             stdin=theirs.fileno(),
             stdout=theirs.fileno(),
             env={},
@@ -138,7 +140,11 @@ class Channel(asyncio.Protocol):
             async with asyncio.timeout(_START_SECONDS):
                 ready = await self._answer
         except TimeoutError as error:
-            raise VarflowError(f"the jq worker is not ready after {_START_SECONDS:g} s") from error
+            raise VarflowError(
+                f"the {self._language} worker is not ready after {_START_SECONDS:g} s"
+            ) from error
         if ready is None:
             status = await self._process.wait()
-            raise VarflowError(f"the jq worker does not start: it ended with status {status}")
+            raise VarflowError(
+                f"the {self._language} worker does not start: it ended with status {status}"
+            )

@@ -1,15 +1,14 @@
-"""Gives templates their values: jq in a small pool of worker processes.
+"""Gives templates their values: jq and JavaScript in small pools of worker processes.
 
 A program is the workflow author's, and perhaps nobody's friend: it runs in a process without
-environment and files, with bounded memory and time (see `worker`). A worker that runs into a limit
-is killed and replaced; only the evaluation that did it fails, since a worker has one at a time and
-the others wait here.
+environment and files, with bounded memory and time (see `worker`), and ends alone when it runs
+into a limit (see `pools`). An evaluation costs a round trip over a socket pair, some 0.1 ms, and
+each JavaScript program a runtime of its own, as much again; templates without programs and plain
+paths cost none.
 
-The pool starts no process before the first program that needs one. An evaluation costs a round trip
-over a socket pair, some 0.1 ms; templates without programs and plain paths cost none.
-
-What jq makes of numbers: integers of up to 64 bits that a program only moves about stay exact;
-computing, comparing and sorting is done in doubles, exact up to 2**53.
+What becomes of numbers: integers of up to 64 bits that a program only moves about stay exact. jq
+computes, compares and sorts in doubles, exact up to 2**53; JavaScript sees integers beyond as
+BigInt, and refuses to mix the two.
 """
 
 from __future__ import annotations
@@ -21,25 +20,30 @@ from typing import Any, Self
 
 import orjson
 
-from varflow.errors import ExpressionError, VarflowError
-from varflow.language import expressions, reasons, shortcuts, syntax, worker
-from varflow.language.channels import Channel
+from varflow.errors import ExpressionError
+from varflow.language import expressions, javascript, reasons, shortcuts, syntax, worker
 from varflow.language.expressions import Language, Literal, Program, Template
+from varflow.language.pools import CannotRunError, Pool
 from varflow.language.syntax import Limits
 
 _ALARM_SECONDS = 1.0
 """How much later than the pool a worker's own alarm ends it."""
+_NULL = {
+    Language.JQ: "it gives null; `//` gives a default",
+    Language.JS: "it gives null; `??` gives a default",
+}
+_NOTHING = {
+    Language.JQ: "it gives no result",
+    Language.JS: "it gives no result; `return` gives one",
+}
 
 
 class Evaluator:
-    """A pool of workers; `close` it, or use it as a context manager."""
+    """Pools of workers; `close` it, or use it as a context manager."""
 
     def __init__(self, *, workers: int = 2, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._free = asyncio.Semaphore(workers)
-        self._idle: list[Channel] = []
-        self._all: set[Channel] = set()
-        self._is_closed = False
+        self._pools = {it: Pool(it, workers=workers, limits=self._limits) for it in Language}
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,74 +91,46 @@ class Evaluator:
 
     async def close(self) -> None:
         """End all workers."""
-        self._is_closed = True
-        self._idle.clear()
-        await asyncio.gather(*(it.close() for it in list(self._all)))
-        self._all.clear()
+        await asyncio.gather(*(pool.close() for pool in self._pools.values()))
 
     async def _results(
         self, programs: Sequence[Program], data: Any, variables: Mapping[str, Any]
     ) -> list[list[Any]]:
         """Return the first two results of each program."""
         try:
-            return [[shortcuts.follow(_jq(program), data)] for program in programs]
+            return [[shortcuts.follow(program, data)] for program in programs]
         except shortcuts.NoShortcutError:
-            request = _request(programs, data, variables, self._limits)
-        outcome, payload = await self._ask(request, programs, data)
+            pass
+        found = {
+            language: iter(await self._run(language, own, data, variables))
+            for language in Language
+            if (own := [it for it in programs if it.language is language])
+        }
+        return [next(found[program.language]) for program in programs]
+
+    async def _run(
+        self,
+        language: Language,
+        programs: Sequence[Program],
+        data: Any,
+        variables: Mapping[str, Any],
+    ) -> list[list[Any]]:
+        request = _request(programs, data, variables, self._limits)
+        try:
+            outcome, payload = await self._pools[language].ask(request)
+        except CannotRunError as error:
+            raise _error(programs, str(error), data) from error
         if outcome == worker.FAILED:
-            raise _failure(programs, data, *orjson.loads(payload))
+            place, kind, message = orjson.loads(payload)
+            raise _error(
+                [programs[place]], _reason(programs[place], kind, message, self._limits), data
+            )
         try:
             results: list[list[Any]] = orjson.loads(payload)
         except orjson.JSONDecodeError as error:
             reason = "its result is nested too deeply, or holds a number that is too large"
             raise _error(programs, reason, data) from error
         return results
-
-    async def _ask(
-        self, request: bytes, programs: Sequence[Program], data: Any
-    ) -> tuple[int, bytes]:
-        async with self._free:
-            it = await self._take()
-            reply: tuple[int, bytes] | None = None
-            status: int | None = None
-            try:
-                reply = await it.ask(request, seconds=self._limits.seconds)
-            except TimeoutError as error:
-                reason = f"it takes longer than {self._limits.seconds:g} s"
-                raise _error(programs, reason, data) from error
-            finally:
-                is_retiring = reply is None or reply[0] & worker.RETIRING
-                if is_retiring or self._is_closed:
-                    status = await self._discard(it)
-                else:
-                    self._idle.append(it)
-        if reply is None and self._is_closed:
-            raise VarflowError("the evaluator was closed")
-        if reply is None:
-            raise _error(programs, syntax.ending(status, self._limits), data)
-        return reply[0] & ~worker.RETIRING, reply[1]
-
-    async def _take(self) -> Channel:
-        while self._idle:
-            it = self._idle.pop()
-            if it.is_alive:
-                return it
-            await self._discard(it)
-        if self._is_closed:
-            raise VarflowError("the evaluator is closed")
-        it = await Channel.open(self._limits)
-        self._all.add(it)
-        return it
-
-    async def _discard(self, it: Channel) -> int | None:
-        self._all.discard(it)
-        return await it.kill()
-
-
-def _jq(program: Program) -> str:
-    if program.language is not Language.JQ:
-        raise ExpressionError(f"{program.language}( is not available yet; use jq(")
-    return program.source
 
 
 def _request(
@@ -177,31 +153,30 @@ def _request(
 
 def _single(program: Program, results: Sequence[Any], data: Any, *, allow_null: bool) -> Any:
     if len(results) != 1:
-        reason = (
-            "it gives several results; put them in an array" if results else "it gives no result"
-        )
-        raise _error([program], reason, data)
+        several = "it gives several results; put them in an array"
+        raise _error([program], several if results else _NOTHING[program.language], data)
     if results[0] is None and not allow_null:
-        raise _error([program], "it gives null; `//` gives a default", data)
+        raise _error([program], _NULL[program.language], data)
     return results[0]
 
 
-def _failure(
-    programs: Sequence[Program], data: Any, place: int, kind: str, message: str
-) -> ExpressionError:
-    source = programs[place].source
+def _reason(program: Program, kind: str, message: str, limits: Limits) -> str:
+    """Return why a program failed, from what its worker says of it."""
     match kind:
         case "syntax":
-            reason = syntax.readable(message, source)
+            return syntax.readable(program, message)
         case "halt":
-            reason = "it halts instead of giving a result"
+            return "it halts instead of giving a result"
         case "size":
-            reason = f"its result is too large ({message} bytes)"
-        case "runtime" if message == "break":
-            reason = "`input` has nothing to read; programs see their input as `.`"
+            return f"its result is too large ({message} bytes)"
+        case "memory":
+            return syntax.ending(worker.OUT_OF_MEMORY, limits)
+        case _ if program.language is Language.JS:
+            return javascript.failure(message, program.source)
+        case _ if message == "break":
+            return "`input` has nothing to read; programs see their input as `.`"
         case _:
-            reason = reasons.redact(message, source)
-    return _error([programs[place]], reason, data)
+            return reasons.redact(message, program.source)
 
 
 def _error(programs: Sequence[Program], reason: str, data: Any) -> ExpressionError:

@@ -2,8 +2,8 @@
 
 A field that takes expressions becomes a `Template`; what is written literally is checked at once,
 what an expression yields only when it runs. `Context` goes along with every validation: it says
-which dialect the file is in, gathers the jq programs met on the way, and on a second pass knows
-which of them jq refused (see `loading`).
+which dialect the file is in, gathers the programs met on the way, and on a second pass knows which
+of them do not compile (see `loading`).
 
 Faults raised here may be several for one field, with places of their own inside it: `raise_faults`.
 A `Model` turns what pydantic itself finds into the same, in the words of `wording`.
@@ -33,15 +33,23 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
 
 from varflow.errors import InvalidInput
-from varflow.language import bounds, durations, expressions, json_schemas, literals, wording
+from varflow.language import (
+    bounds,
+    durations,
+    expressions,
+    javascript,
+    json_schemas,
+    literals,
+    wording,
+)
 from varflow.language.codes import Code
 from varflow.language.expressions import (
     Dialect,
     Fault,
     InvalidTemplateError,
-    Language,
     Literal,
     Path,
+    Program,
     Template,
 )
 
@@ -55,10 +63,10 @@ class Context:
     """What a validation knows beside the value."""
 
     dialect: Dialect
-    programs: set[str] = field(default_factory=set)
-    """Sources of the jq programs met."""
-    refused: Mapping[str, str] = field(default_factory=dict)
-    """Sources that jq cannot compile, and why."""
+    programs: set[Program] = field(default_factory=set)
+    """The programs met."""
+    refused: Mapping[Program, str] = field(default_factory=dict)
+    """Those that cannot be compiled, and why."""
 
 
 class Model(BaseModel):
@@ -146,19 +154,18 @@ def _parse(value: Any, context: Context, *, dialect: Dialect) -> Template:
     return template
 
 
-def _judge(path: Path, program: expressions.Program, context: Context) -> Fault | None:
-    if program.language is Language.JS:
-        message = "js( needs the extra [js], which is not available yet; use jq("
-        return Fault(path, message, code=Code.NOT_SUPPORTED)
-    context.programs.add(program.source)
-    reason = context.refused.get(program.source)
+def _judge(path: Path, program: Program, context: Context) -> Fault | None:
+    context.programs.add(program)
+    reason = context.refused.get(program)
+    if reason == javascript.MISSING:
+        return Fault(path, reason, code=Code.NOT_SUPPORTED)
     if reason and _WRAPPED_IN_BARE in reason:
         reason += "; this file is bare: programs are written without jq(...)"
     return Fault(path, reason, code=Code.INVALID_EXPRESSION) if reason else None
 
 
 def _text(find_fault: Callable[[str], str | None]) -> Callable[[Any, ValidationInfo], Template]:
-    """Return the validator of a text in which only `jq(…)` is a program, in both dialects."""
+    """Return the validator of a text in which `jq(…)` and `js(…)` are programs in both dialects."""
 
     def validate(value: Any, info: ValidationInfo) -> Template:
         if not isinstance(value, (str, *expressions.KINDS)):
@@ -228,7 +235,7 @@ def _json_schema(value: Any) -> json_schemas.JsonSchema:
 Expression = Annotated[Template, PlainValidator(_template)]
 """A field that takes expressions: bare ones in the older edition."""
 WrappedText = Annotated[Template, *_literal(literals.find_no_fault)]
-"""A text in which only `jq(...)` is a program, in both editions."""
+"""A text in which `jq(...)` and `js(...)` are programs in both editions."""
 Key = Annotated[Template, *_literal(literals.find_key_fault, r"[^/]*[^/\s][^/]*")]
 """A variable's name."""
 Scope = Annotated[Template, *_literal(literals.find_scope_fault, "|".join(literals.SCOPES))]

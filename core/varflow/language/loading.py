@@ -1,7 +1,7 @@
 """Files in, checked workflows and declared variables out; or every problem in them at once.
 
 Reading a file, telling what its documents are, and making values of them go one after the other for
-all files; then all jq programs are compiled in one go. Programs that jq refuses are found again by
+all files; then all programs are compiled in one go. Programs that are refused are found again by
 validating the documents a second time with that knowledge: it puts each complaint at its field.
 """
 
@@ -22,7 +22,7 @@ from varflow.language.complaints import InvalidYamlError
 from varflow.language.declarations import DeclaredVariable
 from varflow.language.documents import Document
 from varflow.language.editions import Envelope, Kind
-from varflow.language.expressions import Dialect, Fault, Path
+from varflow.language.expressions import Dialect, Fault, Path, Program
 from varflow.language.fields import Context
 from varflow.language.workflow import Workflow
 
@@ -68,7 +68,7 @@ def load_files(paths: Iterable[str | FilePath], *, dialect: Dialect | None = Non
 
     Raises:
         InvalidWorkflowFile: with everything that is wrong in any of them.
-        VarflowError: the jq programs cannot be compiled within their limits.
+        VarflowError: the programs cannot be compiled within their limits.
     """
     loading = _Loading(dialect)
     for path in paths:
@@ -92,7 +92,7 @@ def load_text(text: str, *, source: str, dialect: Dialect | None = None) -> Defi
 
     Raises:
         InvalidWorkflowFile: with everything that is wrong in it.
-        VarflowError: the jq programs cannot be compiled within their limits.
+        VarflowError: the programs cannot be compiled within their limits.
     """
     loading = _Loading(dialect)
     loading.read(source, text.encode(errors="surrogatepass"))
@@ -104,17 +104,17 @@ def load_object(value: Any, *, is_compiled: bool = False) -> Workflow | Declared
 
     Args:
         value: a manifest.
-        is_compiled: its jq programs are known to compile. Otherwise this waits for a process, so
+        is_compiled: its programs are known to compile. Otherwise this waits for a process, so
             not for an event loop.
 
     Raises:
         InvalidWorkflowFile: with everything that is wrong in it.
-        VarflowError: the jq programs cannot be compiled within their limits.
+        VarflowError: the programs cannot be compiled within their limits.
     """
     envelope = editions.open_document(value, stem="")
     if isinstance(envelope, Fault):
         raise _refusal("object", [envelope])
-    programs: set[str] = set()
+    programs: set[Program] = set()
     made, faults = _make(envelope, programs, {})
     refused = {} if is_compiled else syntax.find_faults(programs)
     if refused:
@@ -151,7 +151,7 @@ class _Part:
     file: str
     document: Document
     envelope: Envelope
-    programs: set[str]
+    programs: set[Program]
 
 
 class _Loading:
@@ -202,7 +202,7 @@ class _Loading:
 
 
 def _make(
-    envelope: Envelope, programs: set[str], refused: Mapping[str, str]
+    envelope: Envelope, programs: set[Program], refused: Mapping[Program, str]
 ) -> tuple[_Made, list[Fault]]:
     context = Context(envelope.choice.dialect, programs, refused)
     value: _Made = None

@@ -11,27 +11,30 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_VOCABULARY = frozenset(
-    re.findall(
-        r"\S+",
-        """
-        null boolean true false number string array object key keys value values index element
-        elements field fields item input inputs output result path paths regex date time offset
-        literal character characters bound bounds slice slices indices integers depth divisor
-        remainder containment iterator representation modifier format csv tsv row shell base64
-        data uri encoding utf numeric escape escaped token delimiter flatten implode explode
-        codepoint codepoints range a an and are as at attempt be because been before both but by
-        can cannot check delete empty expected for from got has have in into invalid is it its
-        iterate larger large limit line column many match matched may missing must near negative
-        no nor not of on only or out over outside parse parsed parsing requires require set sorted
-        searched specified split startswith endswith ltrimstr rtrimstr trim join test than that
-        the their they through to too under unknown up update use used valid was which while with
-        without zero nan deep nested added subtracted multiplied divided negated iterated compared
-        converted indexed grouped access accessed array/string dates gmtime mktime strftime
-        strptime fromjson tojson tonumber tostring toboolean halt error expression formatted
-        csv-formatted tsv-formatted found module metadata regex unfinished abandoned eof
-        """,
-    )
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(text.split())
+
+
+_VOCABULARY = words(
+    """
+    null boolean true false number string array object key keys value values index element
+    elements field fields item input inputs output result path paths regex date time offset
+    literal character characters bound bounds slice slices indices integers depth divisor
+    remainder containment iterator representation modifier format csv tsv row shell base64
+    data uri encoding utf numeric escape escaped token delimiter flatten implode explode
+    codepoint codepoints range a an and are as at attempt be because been before both but by
+    can cannot check delete empty expected for from got has have in into invalid is it its
+    iterate larger large limit line column many match matched may missing must near negative
+    no nor not of on only or out over outside parse parsed parsing requires require set sorted
+    searched specified split startswith endswith ltrimstr rtrimstr trim join test than that
+    the their they through to too under unknown up update use used valid was which while with
+    without zero nan deep nested added subtracted multiplied divided negated iterated compared
+    converted indexed grouped access accessed array/string dates gmtime mktime strftime
+    strptime fromjson tojson tonumber tostring toboolean halt error expression formatted
+    csv-formatted tsv-formatted found module metadata regex unfinished abandoned eof
+    """
 )
 """The types, and what jq says about them."""
 _WORD = re.compile(r"[\w/+-]+(?:\.\w+)*", re.ASCII)
@@ -44,13 +47,20 @@ _MAX_KEYS = 12
 _DEPTH = 3
 
 
-def redact(message: str, source: str) -> str:
-    """Return what jq says about a failure of the program `source`, without values."""
+def redact(message: str, source: str, *, vocabulary: frozenset[str] = frozenset()) -> str:
+    """Return what is said about a failure of the program `source`, without values.
+
+    Args:
+        message: jq's, or another engine's.
+        source: the words in it may be shown.
+        vocabulary: the other engine's words, which may be, too.
+    """
     if message and message in source:
         return message
     ours = {*_WORD.findall(source), *_PART.findall(source)}
+    known = _VOCABULARY | vocabulary
     text = _FOREIGN.sub("…", message[: 4 * _MAX_REASON])
-    text = _WORD.sub(lambda word: _kept(word[0], ours), text)
+    text = _WORD.sub(lambda word: _kept(word[0], ours, known), text)
     return shortened(_HIDDEN.sub("…", text), _MAX_REASON) or "…"
 
 
@@ -87,5 +97,5 @@ def _object_shape(value: dict[str, Any], *, depth: int) -> str:
     return "{" + ", ".join(entries) + "}"
 
 
-def _kept(word: str, ours: set[str]) -> str:
-    return word if word.lower() in _VOCABULARY or word in ours else "…"
+def _kept(word: str, ours: set[str], known: frozenset[str]) -> str:
+    return word if word.lower() in known or word in ours else "…"

@@ -11,11 +11,13 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from varflow.language.expressions import Language, Program
+
 _PATH = re.compile(r"\.|(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 
 
 class NoShortcutError(LookupError):
-    """The program has to run in jq."""
+    """The program has to run in its engine."""
 
 
 @lru_cache(maxsize=4096)
@@ -26,19 +28,19 @@ def find_path(source: str) -> tuple[str, ...] | None:
     )
 
 
-def follow(source: str, data: Any) -> Any:
+def follow(program: Program, data: Any) -> Any:
     """Return the program's result.
 
     Raises:
         NoShortcutError: it is no path, or jq would refuse it for this data.
     """
-    path = find_path(source)
+    path = find_path(program.source) if program.language is Language.JQ else None
     if path is None:
-        raise NoShortcutError(source)
+        raise NoShortcutError(program.source)
     for key in path:
         if data is None:
             continue
         if not isinstance(data, dict):
-            raise NoShortcutError(source)
+            raise NoShortcutError(program.source)
         data = data.get(key)
     return data

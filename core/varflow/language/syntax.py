@@ -1,22 +1,24 @@
-"""Which jq programs do not compile, and jq's complaint in words for people.
+"""Which programs do not compile, and the engine's complaint in words for people.
 
-Loading a workflow compiles all its programs, in one batch in a worker process of its own: a program
-may be as hostile to the compiler as to the evaluator.
+Loading a workflow compiles all its programs, in one batch for each language in a worker process of
+its own: a program may be as hostile to the compiler as to the evaluator.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from varflow.errors import VarflowError
-from varflow.language import reasons, worker
+from varflow.language import javascript, reasons, worker
+from varflow.language.expressions import Language, Program
 
 NAMES = ("input", "steps")
 """The variables that programs may use (design.md §4)."""
@@ -45,42 +47,36 @@ class Limits:
 
     seconds: float = 10.0
     memory_bytes: int = 512 * 1024**2
-    """Address space of a worker, some 16 MiB of which are the interpreter's and jq's own."""
+    """Address space of a worker, some 16 MiB of which are the interpreter and the engine."""
     result_bytes: int = 32 * 1024**2
     """Longest result of one program, as JSON."""
 
 
-def find_faults(sources: Iterable[str], *, limits: Limits | None = None) -> dict[str, str]:
-    """Return what is wrong with each program that does not compile. Waits for a process.
+def find_faults(
+    programs: Collection[Program], *, limits: Limits | None = None
+) -> dict[Program, str]:
+    """Return what is wrong with each program that does not compile. Waits for processes.
 
     Raises:
         VarflowError: the programs cannot be compiled within the limits.
     """
-    ordered = sorted(set(sources))
-    if not ordered:
-        return {}
-    limits = limits or Limits()
-    seconds = limits.seconds + len(ordered) * _COMPILE_SECONDS
-    head = orjson.dumps({"programs": ordered, "names": NAMES, "seconds": seconds})
-    done = subprocess.run(
-        command(limits),
-        input=worker.REQUEST.pack(len(head), 0) + head,
-        stdout=subprocess.PIPE,
-        env={},
-        check=False,
-    )
-    if done.returncode:
-        raise VarflowError(f"the jq programs cannot be compiled: {ending(done.returncode, limits)}")
-    # Behind the headers of two frames: ready, and the answer.
-    messages = orjson.loads(done.stdout[2 * worker.REPLY.size :])
-    found = zip(ordered, messages, strict=True)
-    return {source: readable(message, source) for source, message in found if message}
+    found: dict[Program, str] = {}
+    for language in Language:
+        own = sorted({it for it in programs if it.language is language}, key=lambda it: it.source)
+        found |= _find(language, own, limits or Limits()) if own else {}
+    return found
 
 
-def command(limits: Limits) -> list[str]:
+def is_installed(language: Language) -> bool:
+    """Tell whether programs of the language can run here."""
+    return language is not Language.JS or importlib.util.find_spec("_quickjs") is not None
+
+
+def command(language: Language, limits: Limits) -> list[str]:
     """Return the command line of a worker."""
     path = str(Path(worker.__file__).resolve())
-    return [sys.executable, "-I", path, str(limits.memory_bytes), str(limits.result_bytes)]
+    sizes = (str(limits.memory_bytes), str(limits.result_bytes))
+    return [sys.executable, "-I", path, language, *sizes]
 
 
 def ending(status: int | None, limits: Limits) -> str:
@@ -102,8 +98,35 @@ def find_mentions(source: str) -> set[str]:
     return set(_MENTION.findall(source))
 
 
-def readable(message: str, source: str) -> str:
-    """Return jq's complaint about a program, with places in the program as it was written."""
+def readable(program: Program, message: str) -> str:
+    """Return the complaint about a program, with places in the program as it was written."""
+    read = _read_jq if program.language is Language.JQ else javascript.refusal
+    return read(message, program.source)
+
+
+def _find(language: Language, programs: list[Program], limits: Limits) -> dict[Program, str]:
+    if not is_installed(language):
+        return dict.fromkeys(programs, javascript.MISSING)
+    sources = [it.source for it in programs]
+    seconds = limits.seconds + len(sources) * _COMPILE_SECONDS
+    head = orjson.dumps({"programs": sources, "names": NAMES, "seconds": seconds})
+    done = subprocess.run(
+        command(language, limits),
+        input=worker.REQUEST.pack(len(head), 0) + head,
+        stdout=subprocess.PIPE,
+        env={},
+        check=False,
+    )
+    if done.returncode:
+        reason = ending(done.returncode, limits)
+        raise VarflowError(f"the {language} programs cannot be compiled: {reason}")
+    # Behind the headers of two frames: ready, and the answer.
+    messages = orjson.loads(done.stdout[2 * worker.REPLY.size :])
+    found = zip(programs, messages, strict=True)
+    return {it: readable(it, message) for it, message in found if message}
+
+
+def _read_jq(message: str, source: str) -> str:
     lines = source.count("\n") + 1
     complaints = [
         (said, int(line) - 1, column) for said, line, column in _COMPLAINT.findall(message)

@@ -1,19 +1,23 @@
-"""The process in which jq programs run: started by `evaluating` and `syntax`, by path, isolated.
+"""The process in which programs run: started by `pools` and `syntax`, by path, isolated.
 
-Frames come in on descriptor 0 and go out on descriptor 1 (a socket). A request is a head, which
-names the programs, and a body `[data, variable, ...]` that goes to jq as it came: values are not
-decoded here, so that numbers beyond 2**53 survive as long as no program computes with them.
+It runs one language, jq or JavaScript, and loads no other engine. Frames come in on descriptor 0
+and go out on descriptor 1 (a socket). A request is a head, which names the programs, and a body
+`[data, variable, ...]` that goes to the engine as it came: values are not decoded here, so that
+integers beyond 2**53 survive as long as no program computes with them.
 
 A program may loop, eat memory or look around; what it finds:
 
 - no environment, no descriptors to open a file with (`import`, `~/.jq`), no home;
 - an alarm that ends the process some time after the parent would have, should the parent be gone;
-- a limit on the address space, on which jq aborts the process.
+- a limit on the address space, on which jq aborts the process and JavaScript throws.
 
-Each source is compiled once. It is put into brackets, behind a line that binds the variables and
-before one that stops it after two results; both have lines of their own, which keeps jq's columns
-right and its lines off by one. Only bracketed text is compiled: `import` and `include` may stand
-at a program's beginning only, and are syntax errors here.
+jq: each source is compiled once. It is put into brackets, behind a line that binds the variables
+and before one that stops it after two results; both have lines of their own, which keeps jq's
+columns right and its lines off by one. Only bracketed text is compiled: `import` and `include` may
+stand at a program's beginning only, and are syntax errors here.
+
+JavaScript: a source is the body of a function. Each call has a runtime of its own (0.1 ms), so that
+nothing that a program leaves in its globals reaches another instance.
 
 Nothing of Varflow is imported: that keeps the process small and its start quick.
 """
@@ -21,15 +25,17 @@ Nothing of Varflow is imported: that keeps the process small and its start quick
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import struct
 import sys
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 REQUEST = struct.Struct(">II")
 """Lengths of head and body."""
@@ -39,13 +45,24 @@ DONE = 0
 """Payload: for every program the list of its first two results; without a body what is wrong with
 it, or null. Also the frame that a worker sends when it is ready."""
 FAILED = 1
-"""Payload: which program, what kind of failure, and jq's message."""
+"""Payload: which program, what kind of failure, and the engine's message."""
 RETIRING = 128
 """Added to the outcome by a worker that has grown and wants to be replaced."""
 OUT_OF_MEMORY = 12
-"""Exit status when Python, not jq, meets the limit."""
+"""Exit status when Python, not the engine, meets the limit."""
 COMPILED = 512
-"""Programs kept compiled, at some 15 KiB each."""
+"""jq programs kept compiled, at some 15 KiB each."""
+JS_LINES = 2
+"""Lines that stand before a JavaScript program in the text that is compiled."""
+_JS_STACK = 1024**2
+"""Far below the 8 MiB that a main thread has: the engine's own recursion comes on top."""
+_AROUND = os.path.join(os.path.dirname(__file__), "worker.js")
+"""What is compiled around each program."""
+_LONG = re.compile(r"\d{16}")
+"""What integers beyond 2**53 have."""
+_HALF = re.compile(r"(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}")
+"""An escaped half of a character, which JSON may have in JavaScript and nowhere else."""
+_MAX_MESSAGE = 2000
 
 
 class _FailureError(Exception):
@@ -57,33 +74,101 @@ class _FailureError(Exception):
         self.message = message
 
 
-def wrap(source: str, names: Sequence[str]) -> str:
-    """Return the text that is compiled for a program that uses the variables `names`."""
-    bound = "".join(f".[{place}] as ${name} | " for place, name in enumerate(names, start=1))
-    return f"{bound}.[0] | [limit(2; (\n{source}\n))] | tojson"
+class Engine(Protocol):
+    """What runs the programs of one language."""
+
+    def check(self, source: str, names: Sequence[str]) -> None:
+        """Compile a program, or raise _FailureError."""
+
+    def run(self, source: str, names: Sequence[str], body: str) -> str:
+        """Return the JSON list of a program's first two results, or raise _FailureError."""
+
+
+class Jq:
+    """jq 1.8, by its library."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        import jq
+
+        self._compile = lru_cache(maxsize=COMPILED)(
+            lambda source, names: _translated(jq.compile, _wrap(source, names))
+        )
+
+    def check(self, source: str, names: Sequence[str]) -> None:
+        self._compile(source, tuple(names))
+
+    def run(self, source: str, names: Sequence[str], body: str) -> str:
+        program = self._compile(source, tuple(names))
+        text = _translated(lambda: next(iter(program.input_text(body)), None), kind="runtime")
+        if text is None:
+            raise _FailureError("halt", "")
+        return str(text)
+
+
+class JavaScript:
+    """QuickJS-ng, without its modules for files and processes."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        # Not `quickjs`, which starts a thread: more address space than most programs ever use.
+        import _quickjs as quickjs
+
+        self._quickjs = quickjs
+        # The rest is for copies of data and result, which the engine does not count.
+        self._memory_bytes = memory_bytes * 3 // 4
+        with open(_AROUND, encoding="utf-8") as file:
+            self._around = " ".join(file.read().split())
+        # Wherever this runs, and also once no file with time zones can be read.
+        os.environ["TZ"] = "UTC0"
+        time.tzset()
+
+    def check(self, source: str, names: Sequence[str]) -> None:
+        self._compile(source, names)
+
+    def run(self, source: str, names: Sequence[str], body: str) -> str:
+        program = self._compile(source, names)
+        text = self._call("runtime", program, body, bool(_LONG.search(body)))
+        return "[" + (_HALF.sub(r"\1\\ufffd", text) if text else "") + "]"
+
+    def _compile(self, source: str, names: Sequence[str]) -> Any:
+        """Return the program, in a runtime that lives as long as it."""
+        runtime = self._quickjs.Context()
+        runtime.set_memory_limit(self._memory_bytes)
+        runtime.set_max_stack_size(_JS_STACK)
+        parameters = ",".join(["data", *(f"${name}" for name in names)])
+        return self._call("syntax", runtime.eval(self._around), source, parameters)
+
+    def _call(self, kind: str, function: Any, *args: Any) -> Any:
+        try:
+            return function(*args)
+        except self._quickjs.JSException as error:
+            said, at, stack = str(error).partition("\n    at ")
+            if said == "InternalError: out of memory":
+                kind = "memory"
+            message = said[:_MAX_MESSAGE] + at + stack[:_MAX_MESSAGE]
+            raise _FailureError(kind, message) from error
+
+
+ENGINES: Mapping[str, Callable[[int], Engine]] = {"jq": Jq, "js": JavaScript}
 
 
 def main() -> None:
     """Serve requests until the other end closes."""
-    memory_bytes, result_bytes = int(sys.argv[1]), int(sys.argv[2])
-    import jq
+    language, memory_bytes, result_bytes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     import orjson
 
+    engine = ENGINES[language](memory_bytes)
     statm = _open_statm()
     _confine(memory_bytes)
-    compile_ = lru_cache(maxsize=COMPILED)(
-        lambda source, names: _translated(jq.compile, wrap(source, names))
-    )
     _write(DONE, b"")
     with open(0, "rb", closefd=False) as stream:
         while request := _read(stream):
             head, body = orjson.loads(request[0]), request[1]
-            programs = [partial(compile_, it, tuple(head["names"])) for it in head["programs"]]
+            programs, names = head["programs"], head["names"]
             signal.setitimer(signal.ITIMER_REAL, head["seconds"])
             if body:
-                outcome, payload = _run(programs, body.decode(), result_bytes)
+                outcome, payload = _run(engine, programs, names, body.decode(), result_bytes)
             else:
-                outcome, payload = DONE, [_check(it) for it in programs]
+                outcome, payload = DONE, [_check(engine, it, names) for it in programs]
             signal.setitimer(signal.ITIMER_REAL, 0)
             data = payload if isinstance(payload, bytes) else orjson.dumps(payload)
             is_large = _resident_bytes(statm) > memory_bytes // 4
@@ -110,33 +195,35 @@ def _limit(kind: int, value: int) -> None:
 
 
 def _run(
-    programs: Sequence[Callable[[], Any]], body: str, result_bytes: int
+    engine: Engine, programs: Sequence[str], names: Sequence[str], body: str, result_bytes: int
 ) -> tuple[int, bytes | list[Any]]:
     results = []
-    for place, compiled in enumerate(programs):
+    for place, source in enumerate(programs):
         try:
-            results.append(_first(compiled(), body, result_bytes))
+            results.append(_bounded(engine.run(source, names, body).encode(), result_bytes))
         except _FailureError as failure:
             return FAILED, [place, failure.kind, failure.message]
     return DONE, b"[" + b",".join(results) + b"]"
 
 
-def _first(program: Any, body: str, result_bytes: int) -> bytes:
-    text = _translated(lambda: next(iter(program.input_text(body)), None), kind="runtime")
-    if text is None:
-        raise _FailureError("halt", "")
-    data = text.encode()
+def _bounded(data: bytes, result_bytes: int) -> bytes:
     if len(data) > result_bytes:
         raise _FailureError("size", str(len(data)))
-    return bytes(data)
+    return data
 
 
-def _check(compiled: Callable[[], Any]) -> str | None:
+def _check(engine: Engine, source: str, names: Sequence[str]) -> str | None:
     try:
-        compiled()
+        engine.check(source, names)
     except _FailureError as failure:
         return failure.message
     return None
+
+
+def _wrap(source: str, names: Sequence[str]) -> str:
+    """Return the text that is compiled for a jq program that uses the variables `names`."""
+    bound = "".join(f".[{place}] as ${name} | " for place, name in enumerate(names, start=1))
+    return f"{bound}.[0] | [limit(2; (\n{source}\n))] | tojson"
 
 
 def _translated(call: Any, *args: Any, kind: str = "syntax") -> Any:

@@ -11,13 +11,10 @@ from varflow.language import loading
 
 FIELDS = [
     pytest.param(
-        "states:\n- id: a\n  type: noop\n  transform:\n    x:\n    - 'js(return 1)'\n"
+        "states:\n- id: a\n  type: noop\n  transform:\n    x:\n    - 'js(return {)'\n"
         "    - 'jq(.x'\n",
         [
-            (
-                "6: states[0].transform.x[0]: "
-                "js( needs the extra [js], which is not available yet; use jq("
-            ),
+            "6: states[0].transform.x[0]: ')' at character 12 closes nothing",
             "7: states[0].transform.x[1]: 'jq(' at character 1 is never closed",
         ],
         id="strings that are no programs",
