@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from tests.support import operating, operators
 from tests.support.charts import Helm
 from tests.support.cluster import control_plane, keeping, places, programs
 from tests.support.cluster.control_plane import ApiServer
 from tests.support.cluster.kubectl import Kubectl
+from tests.support.operators import OperatorProcess
+from tests.support.runs import Caller
 
 CRDS = places.ROOT / "crds"
 
@@ -54,3 +59,22 @@ def namespace(kubectl: Kubectl) -> Iterator[str]:
 def helm() -> Helm:
     """The program helm."""
     return Helm.find()
+
+
+@pytest_asyncio.fixture
+async def operated(
+    api_server: ApiServer, kubectl: Kubectl, namespace: str, tmp_path: Path
+) -> AsyncIterator[Caller]:
+    """Somebody who is logged in, in a namespace that an operator serves."""
+    environ = operators.settings(namespace, api_server.kubeconfig, tmp_path / "of-cluster")
+    operator = await OperatorProcess.start(environ)
+    try:
+        await operator.until_ready("leading")
+        url = environ["VARFLOW_STORE"]
+        here = kubectl.in_namespace(namespace)
+        await asyncio.to_thread(here.apply, operating.settings(url, secret=""))
+        kubeconfig = operating.in_namespace(api_server.kubeconfig, namespace, tmp_path)
+        access = {"KUBECONFIG": str(kubeconfig), "VARFLOW_SYSTEM_NAMESPACE": namespace}
+        yield Caller(tmp_path, access)
+    finally:
+        await operator.kill()

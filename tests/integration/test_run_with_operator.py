@@ -8,15 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-import pytest_asyncio
+import pytest
 
-from tests.support import operating, operators, runs
-from tests.support.cluster.control_plane import ApiServer
-from tests.support.cluster.kubectl import Kubectl
-from tests.support.operators import OperatorProcess
+from tests.support import runs
 from tests.support.runs import Caller, Ended
 
 COUNTER = [
@@ -37,23 +32,9 @@ COUNTER = [
 WAITING = [{"id": "wait", "type": "delay", "duration": "PT1H"}]
 
 
-@pytest_asyncio.fixture
-async def caller(
-    api_server: ApiServer, kubectl: Kubectl, namespace: str, tmp_path: Path
-) -> AsyncIterator[Caller]:
-    """Somebody who is logged in, in a namespace that an operator serves."""
-    environ = operators.settings(namespace, api_server.kubeconfig, tmp_path / "of-cluster")
-    operator = await OperatorProcess.start(environ)
-    try:
-        await operator.until_ready("leading")
-        url = environ["VARFLOW_STORE"]
-        here = kubectl.in_namespace(namespace)
-        await asyncio.to_thread(here.apply, operating.settings(url, secret=""))
-        kubeconfig = operating.in_namespace(api_server.kubeconfig, namespace, tmp_path)
-        access = {"KUBECONFIG": str(kubeconfig), "VARFLOW_SYSTEM_NAMESPACE": namespace}
-        yield Caller(tmp_path, access)
-    finally:
-        await operator.kill()
+@pytest.fixture
+def caller(operated: Caller) -> Caller:
+    return operated
 
 
 async def call(caller: Caller, *arguments: str) -> Ended:

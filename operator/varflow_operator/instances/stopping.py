@@ -21,7 +21,7 @@ class Stop:
     """Its object was deleted."""
 
 
-CANCELLED: Final = Stop(CODE_CANCELLED, "cancelled: spec.cancel is true")
+CANCELLED: Final = Stop(CODE_CANCELLED, "cancelled by api request")
 BY_PARENT: Final = Stop(codes.CANCELLED_BY_PARENT, "cancelled by parent workflow")
 WITHOUT_WORKFLOW: Final = Stop(CODE_CANCELLED, "cancelled: its Workflow was deleted")
 DELETED: Final = Stop(CODE_CANCELLED, "cancelled: it was deleted", is_gone=True)
