@@ -76,7 +76,7 @@ def test_wheel_holds_the_five_typed_packages_and_nothing_else(wheel: Path) -> No
 
 @pytest.mark.timeout(300)
 def test_plain_install_of_everything_resolves_and_runs(wheel: Path, tmp_path: Path) -> None:
-    installed = install(wheel, tmp_path / "venv", extras="operator,sidecar,cli")
+    installed = install(wheel, tmp_path / "venv", extras="operator,sidecar,cli,js")
 
     assert installed.version("boto3") >= Version("1.44")
     assert installed.version("kubernetes") >= Version("37.0.1")

@@ -3,7 +3,7 @@
 A program is the workflow author's, and perhaps nobody's friend: it runs in a process without
 environment and files, with bounded memory and time (see `worker`), and ends alone when it runs
 into a limit (see `pools`). An evaluation costs a round trip over a socket pair, some 0.1 ms, and
-each JavaScript program a runtime of its own, as much again; templates without programs and plain
+each JavaScript program a runtime of its own, twice as much; templates without programs and plain
 paths cost none.
 
 What becomes of numbers: integers of up to 64 bits that a program only moves about stay exact. jq
