@@ -86,11 +86,20 @@ def test_plain_install_of_everything_resolves_and_runs(wheel: Path, tmp_path: Pa
 
 
 @pytest.mark.timeout(300)
-def test_cli_extra_alone_runs_workflows_locally(wheel: Path, tmp_path: Path) -> None:
+def test_cli_extra_alone_runs_workflows_locally_and_says_what_javascript_needs(
+    wheel: Path, tmp_path: Path
+) -> None:
     installed = install(wheel, tmp_path / "venv", extras="cli")
 
     installed.run("python", "-c", IMPORT_ALL, "varflow", "varflow_cli", "varflow_sidecar")
     installed.run("varflow", "run", "--help")
+    flow = tmp_path / "flow.yaml"
+    flow.write_text("states: [{id: a, type: noop, log: js(return 1)}]")
+    linted = subprocess.run(
+        [installed.bin / "varflow", "lint", flow], capture_output=True, check=False
+    )
+    assert linted.returncode != 0
+    assert b"pip install 'varflow[js]'" in linted.stdout + linted.stderr
 
 
 @pytest.mark.timeout(300)

@@ -12,6 +12,7 @@ import signal
 import pytest
 
 from tests.support import runs
+from tests.support.cluster.kubectl import Kubectl
 from tests.support.runs import Caller, Ended
 
 COUNTER = [
