@@ -324,7 +324,8 @@ WORKFLOW = "states:\n- id: a\n  type: noop\n  transform:\n    x:\n    - '{progra
                      " (column 7 of the program)", id="waiting"),
         pytest.param("jq(.a) js(await 1)", "JavaScript cannot compile this: expecting ';'"
                      " (column 7 of the program)", id="within a text"),
-        pytest.param("js(return 1})", "'}' at character 12 closes nothing", id="brackets"),
+        pytest.param("js(return 1})", "'}' at character 12 closes nothing;"
+                     " 'js(' at character 1 is open", id="brackets"),
     ],
 )  # fmt: skip
 def test_a_program_that_does_not_compile_is_found_when_its_file_is_loaded(

@@ -14,7 +14,10 @@ FIELDS = [
         "states:\n- id: a\n  type: noop\n  transform:\n    x:\n    - 'js(return {)'\n"
         "    - 'jq(.x'\n",
         [
-            "6: states[0].transform.x[0]: ')' at character 12 closes nothing",
+            (
+                "6: states[0].transform.x[0]: "
+                "')' at character 12 closes nothing; '{' at character 11 is open"
+            ),
             "7: states[0].transform.x[1]: 'jq(' at character 1 is never closed",
         ],
         id="strings that are no programs",
