@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
 import pytest
@@ -73,6 +74,14 @@ def test_a_subflow_says_who_has_called_it_and_how_deep_it_is() -> None:
     assert record.parent == records.Parent(uid="u-1", depth=3, input_ref="")
     assert record.input == {"n": 1}
     assert record.has_owner("w-1")
+
+
+def test_a_subflow_runs_on_behalf_of_the_same_user() -> None:
+    parent = dataclasses.replace(PARENT, user="alice")
+
+    body = offspring.make(parent, command(), workflow="child", workflow_uid="", input_ref="")
+
+    assert body["spec"]["trigger"] == {"type": "subflow", "user": "alice"}
 
 
 def test_an_instance_of_another_parent_is_not_adopted() -> None:
