@@ -498,11 +498,7 @@ async def test_kubectl_waits_for_conditions(users_here: Users, here: Kubectl) ->
     assert "condition met" in said
 
 
-EXAMPLES = [
-    block
-    for block in markdown.read_workflows(ROOT / "docs/language.md")
-    if "local" not in block.marks  # what only `varflow run` does
-]
+EXAMPLES = list(markdown.read_workflows(ROOT / "docs/language.md"))
 
 
 @pytest.mark.parametrize("block", EXAMPLES, ids=str)
