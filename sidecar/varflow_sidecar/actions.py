@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from varflow.contract import Dispatch, Outcome
 from varflow.errors import Draining, InvalidInput, StaleEpoch, UnknownAction
@@ -32,7 +32,9 @@ class Action:
     """One id."""
 
     dispatch: Dispatch
-    execution: Execution
+    """Without input and files once it has ended: a sidecar may keep thousands of those."""
+    execution: Execution | None
+    """None once it has ended."""
     task: asyncio.Task[Outcome]
     encoded: bytes | None = None
     """The outcome as it is sent, once there is one."""
@@ -132,7 +134,8 @@ class Actions:
             UnknownAction: it never ran here, or is forgotten.
         """
         action = self.get(action_id)
-        action.execution.cancel()
+        if action.execution is not None:
+            action.execution.cancel()
         return action
 
     def check_epoch(self, epoch: int) -> None:
@@ -193,6 +196,7 @@ class Actions:
 
     def _end(self, action: Action, seconds: float) -> None:
         del self._running[action.dispatch.action_id]
+        action.dispatch, action.execution = replace(action.dispatch, input=None, files=()), None
         self._ground.metrics.running.dec()
         if not action.task.cancelled():
             outcome = action.task.result()

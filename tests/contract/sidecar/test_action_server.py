@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -242,6 +244,25 @@ async def test_a_restarted_sidecar_knows_what_was_committed(tmp_path: Path) -> N
 
     assert outcomes[0] == outcomes[1]
     assert calls == 1
+
+
+async def test_what_an_action_was_sent_is_not_kept_after_its_end(tmp_path: Path) -> None:
+    class Large(list[int]):
+        """An input that can be watched."""
+
+    input_ = Large([1])
+    watched = weakref.ref(input_)
+    dispatch = sidecars.make_dispatch(input=input_)
+    id = dispatch.action_id
+
+    async with sidecars.running(tmp_path, function=Function(sidecars.nothing)) as pod:
+        await pod.sidecar.actions.run(dispatch)
+        del dispatch, input_
+        gc.collect()
+
+        assert watched() is None
+        assert pod.sidecar.actions.get(id).encoded is not None
+        assert pod.sidecar.actions.cancel(id).encoded is not None
 
 
 async def test_leftovers_of_a_previous_process_are_stopped_and_never_packed(
