@@ -161,6 +161,33 @@ async def test_an_action_goes_to_another_pod_when_its_own_is_gone(world: World) 
     assert len(set(world.function.keys)) == 1
 
 
+async def test_a_pod_out_of_sight_commits_nothing_once_another_has_answered(world: World) -> None:
+    """Its object is gone; its sidecar, as on a node that nobody reaches, is not."""
+    opened = asyncio.Event()
+
+    async def work(call: Call) -> Json:
+        if call.pod == "pod-0":
+            await opened.wait()
+            call.write("workflow", "x", b"late")
+        return {"pod": call.pod}
+
+    world.function.handler = work
+    workflow = await world.workflow(action())
+    unseen = await world.pod(workflow)
+    world.operator().start()
+    await world.instance()
+    await instances.until(lambda: bool(world.function.calls))
+
+    await world.pod(workflow, name="pod-1")
+    await world.lose_pod("pod-0")
+    status = await world.end()
+    opened.set()
+    await unseen.until_idle()
+
+    assert status["output"]["return"] == {"pod": "pod-1"}
+    assert await world.read(await world.owners(), Scope.WORKFLOW, "x") is None
+
+
 async def test_an_action_that_has_committed_is_not_done_again_in_another_pod(world: World) -> None:
     """The pod goes between the commit and the answer."""
     workflow = await world.workflow(action())

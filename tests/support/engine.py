@@ -182,6 +182,7 @@ class Driver:
         message: str = "",
         warnings: tuple[str, ...] = (),
         branch: int | None = None,
+        has_rivals: bool = False,
     ) -> Driver:
         """Answer the last dispatch, or the last one of a branch."""
         outcome = Outcome(
@@ -189,14 +190,11 @@ class Driver:
         )
         sent = [it for it in self.find(DispatchAction) if branch in {None, it.iterator}]
         action = sent[-1].action_id
-        return self.send(ActionFinished(at=self.at, action_id=action, outcome=outcome))
+        event = ActionFinished(at=self.at, action_id=action, outcome=outcome, has_rivals=has_rivals)
+        return self.send(event)
 
-    def fail_action(
-        self, code: str = "oops", message: str = "broken", *, branch: int | None = None
-    ) -> Driver:
-        return self.finish_action(
-            status=OutcomeStatus.FAILED, code=code, message=message, branch=branch
-        )
+    def fail_action(self, code: str = "oops", message: str = "broken", **more: Any) -> Driver:
+        return self.finish_action(status=OutcomeStatus.FAILED, code=code, message=message, **more)
 
     def finish_child(
         self,

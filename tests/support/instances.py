@@ -143,6 +143,12 @@ class FakePod:
     async def until_ready(self) -> None:
         await sidecars.eventually(self._is_ready, seconds=20)
 
+    async def until_idle(self) -> None:
+        """Wait until it has done all that it was sent."""
+        url = f"http://127.0.0.1:{self.settings.metrics_port}/idle"
+        async with aiohttp.ClientSession() as http, http.get(url) as response:
+            assert response.status == 200
+
     async def _is_ready(self) -> bool:
         url = f"http://127.0.0.1:{self.settings.metrics_port}/readyz"
         with contextlib.suppress(aiohttp.ClientError):
@@ -483,6 +489,10 @@ class World:
     async def delete_pod(self, name: str) -> None:
         """Remove a pod at once, with what runs in it."""
         self.pods[name].kill()
+        await self.lose_pod(name)
+
+    async def lose_pod(self, name: str) -> None:
+        """Remove a pod's object by force; what runs in it goes on."""
         await self.cluster.delete(POD, self.namespace, name)
 
     async def _serve(self, app: web.Application) -> int:

@@ -96,6 +96,7 @@ def _succeeded(turn: Turn, job: Job, effect: Effect, report: Report) -> Effect:
 
 def _failed(turn: Turn, job: Job, effect: Effect, report: Report) -> Effect:
     """Try again, or fail; an action that may have committed is given up before it fails."""
+    effect = replace(effect, is_doubtful=effect.is_doubtful or report.has_rivals)
     policy = job.action.retries or turn.plan.workflow.retry
     if policy is None or not retries.takes(policy, report.fault):
         return _failed_finally(turn, effect, report.fault)
@@ -154,7 +155,7 @@ _BACKING_OFF: Final[Mapping[What, _CallMove]] = {
 _ACTION_MOVES: Final[_CallMoves] = {
     EffectPhase.RUNNING: {
         What.COMPLETE: _succeeded,
-        What.FAILED: _failed,  # known to have committed nothing
+        What.FAILED: _failed,  # known to have committed nothing, unless it has rivals
         What.TIMED_OUT: _failed_in_doubt,
         What.CANCELLED: _failed_in_doubt,
         What.CRASHED: _failed_in_doubt,  # not catchable, so never retried

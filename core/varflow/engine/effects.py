@@ -153,7 +153,7 @@ def succeed(turn: Turn, effect: Effect, report: Report) -> Effect:
         return effect
     for warning in report.warnings:
         turn.log(LogLevel.WARNING, warning)
-    if not _has_rivals(effect):
+    if not (report.has_rivals or _has_rivals(effect)):
         return enter(turn, effect, EffectPhase.SUCCEEDED, value=report.value)
     if effect.phase is EffectPhase.GIVING_UP:
         return put(turn, replace(effect, fault=None, value=report.value))

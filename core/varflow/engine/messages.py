@@ -84,6 +84,8 @@ class ActionFinished:
     at: float
     action_id: str
     outcome: Outcome
+    has_rivals: bool = False
+    """The same attempt was sent elsewhere, too, and may still run and commit there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

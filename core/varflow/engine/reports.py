@@ -7,7 +7,7 @@ moves be plain tables (`effects`, `attempts`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -62,6 +62,8 @@ class Report:
     fault: Fault = timeouts.SOFT
     """Why, if it is not complete; out of time if nobody says otherwise."""
     warnings: tuple[str, ...] = ()
+    has_rivals: bool = False
+    """What it says may not be all that comes of the effect."""
 
 
 def of(event: Event) -> Report | None:
@@ -85,7 +87,8 @@ def of(event: Event) -> Report | None:
 def _of_call(event: ActionFinished | ActionGivenUp | SubflowFinished) -> Report:
     match event:
         case ActionFinished():
-            return _of_outcome(event.action_id, event.outcome)
+            report = _of_outcome(event.action_id, event.outcome)
+            return replace(report, has_rivals=event.has_rivals)
         case SubflowFinished():
             return _of_child(event)
         case ActionGivenUp() if event.outcome is None:

@@ -6,8 +6,9 @@
                 ▲                        │ draining, or the pod is lost
                 └──── not decided ◄──────┘
 
-An action's decision object lets only one of two attempts commit, so one whose pod is lost can be
-sent to another; before that its decision is looked at.
+An action's decision object lets only one of two executions commit, so one whose pod is lost can be
+sent to another; before that its decision is looked at. One that changes nothing writes no decision,
+so the outcome of the second says that the first may still commit, and the engine gives that up.
 """
 
 from __future__ import annotations
@@ -122,6 +123,7 @@ class Errands:
         answers = await asyncio.gather(*(self._talking.knows(pod, errand) for pod in pods))
         knowing = next((pod for pod, knows in zip(pods, answers, strict=True) if knows), None)
         if knowing is None:
+            errand.has_rivals = True
             return None
         errand.was_sent = True
         errand.taken.set()
@@ -133,15 +135,16 @@ class Errands:
         try:
             return await self._talking.attend(place.pod, errand, is_known=is_known)
         except (Draining, PodLost) as error:
-            self._note_left(place.pod, error)
+            self._note_left(place.pod, errand, error)
             place.release(is_refused=True)
             return await self._find_committed(errand)
         finally:
             place.release()
 
-    def _note_left(self, pod: Pod, error: VarflowError) -> None:
-        if isinstance(error, PodLost) and not pod.gone.is_set():
-            self.is_anything_left = True
+    def _note_left(self, pod: Pod, errand: Errand, error: VarflowError) -> None:
+        """Note that a pod may go on with an action, unless it is known to have ended."""
+        if isinstance(error, PodLost) and not pod.state.is_over:
+            errand.has_rivals = self.is_anything_left = True
 
     async def _find_committed(self, errand: Errand) -> Outcome | None:
         return await self._variables.find_committed(errand.dispatch.decision)

@@ -129,13 +129,18 @@ class Effects:
             is_detached=command.is_detached,
         )
         if command.is_detached:
-            return self._finished(command, await self.detached.begin(errand))
+            return self._finished(errand, await self.detached.begin(errand))
         outcome = await self._errands.run(errand)
         self._ground.metrics.action_ended(str(outcome.status))
-        return self._finished(command, outcome)
+        return self._finished(errand, outcome)
 
-    def _finished(self, command: DispatchAction, outcome: Outcome) -> Event:
-        return ActionFinished(at=self._ground.clock(), action_id=command.action_id, outcome=outcome)
+    def _finished(self, errand: Errand, outcome: Outcome) -> Event:
+        return ActionFinished(
+            at=self._ground.clock(),
+            action_id=errand.dispatch.action_id,
+            outcome=outcome,
+            has_rivals=errand.has_rivals and not errand.is_detached,
+        )
 
     async def _give_up(self, command: GiveUp) -> Event:
         await self._errands.give_up(

@@ -47,6 +47,8 @@ class Errand:
     """Where it is, or is about to be sent."""
     was_sent: bool = False
     """It may run somewhere."""
+    has_rivals: bool = False
+    """A pod that is out of sight may run it, beside the one that is asked."""
     is_given_up: bool = False
     taken: asyncio.Event = field(default_factory=asyncio.Event)
     """A sidecar has it."""

@@ -64,7 +64,8 @@ class Pod:
         self.running = 0
         """Places that are taken."""
         self.gone = asyncio.Event()
-        """Nothing of it runs any more."""
+        """Nobody will hear of it again. That nothing of it runs any more is what its state says:
+        an object that was deleted by force says nothing of a node that nobody reaches."""
         self._refused_until = 0.0
         self._unready_since: float | None = None if state.is_ready else _now()
 
@@ -168,10 +169,11 @@ class Function:
         self._settle()
         self.serve()
 
-    def forget(self, uid: str) -> None:
-        """Take note that a pod's object is gone."""
-        pod = self.pods.pop(uid, None)
+    def forget(self, last: PodState) -> None:
+        """Take note that a pod's object is gone, and what it said last."""
+        pod = self.pods.pop(last.uid, None)
         if pod is not None:
+            pod.update(last)
             pod.gone.set()
         self._settle()
         self._on_change(self)

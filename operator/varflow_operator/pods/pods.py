@@ -65,11 +65,11 @@ class Pods:
         key = states.key_of(obj)
         if key is None:
             return
-        function = self._function(key)
+        function, state = self._function(key), states.read(obj, address=self._address)
         if event_type == DELETED:
-            function.forget(obj["metadata"]["uid"])
+            function.forget(state)
         else:
-            function.observe(states.read(obj, address=self._address))
+            function.observe(state)
 
     def note_functions(self, functions: Iterable[FunctionPods]) -> None:
         """Take note of functions that have a Deployment: their minimum is kept from now on."""

@@ -216,6 +216,27 @@ def test_after_a_doubtful_attempt_a_plain_failure_gives_up_as_well() -> None:
     assert driver.confirm().end.code == "final"
 
 
+def test_an_answer_beside_which_another_may_come_is_sealed_first() -> None:
+    driver = retried(codes=[]).finish_action("mine", has_rivals=True)
+
+    assert driver.new(GiveUp)
+    assert driver.confirm().end.output == {"return": "mine"}
+
+
+def test_what_the_rival_of_an_answer_had_committed_stands() -> None:
+    driver = retried(codes=[]).finish_action("mine", has_rivals=True)
+    driver.confirm(Outcome(status=OutcomeStatus.COMPLETE, output="the rival's"))
+
+    assert driver.end.output == {"return": "the rival's"}
+
+
+def test_a_failure_beside_which_a_success_may_come_is_given_up_first() -> None:
+    driver = retried(codes=["other"]).fail_action("oops", has_rivals=True)
+
+    assert driver.new(GiveUp)
+    assert driver.confirm().end.code == "oops"
+
+
 def test_an_answer_of_a_lost_attempt_ends_the_wait_for_the_next() -> None:
     driver = retried(codes=["direktiv.*"]).fire("running.1.0.0").finish_action("late")
 

@@ -305,7 +305,7 @@ async def test_nothing_is_handed_out_while_pods_are_being_taken_away() -> None:
     await turn()
     assert not waiting_.done()  # the pod looks ready, but it is the one that goes
 
-    function.forget("p")
+    function.forget(ready())
     function.observe(ready("new"))
 
     assert (await waiting_).pod.state.uid == "new"
@@ -316,7 +316,7 @@ async def test_who_uses_a_pod_hears_that_it_is_gone() -> None:
     function.observe(ready())
     place = await function.take()
 
-    function.forget("p")
+    function.forget(ready())
 
     assert place.pod.gone.is_set()
     place.release()
