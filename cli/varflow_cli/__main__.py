@@ -25,7 +25,7 @@ COMMANDS: Final = {
     "run": "Run one instance of a workflow, here or in a cluster.",
     "lint": "Check workflow files without running them.",
     "instances": "List, watch and cancel the runs in a cluster, and read their logs.",
-    "var": "List, read, write and remove variables.",
+    "var": "List, read, write, copy and remove variables, whole scopes too.",
     "store": "Look at a store as a whole.",
     "workflow": "End the life of a workflow's variables.",
     "namespace": "End the life of a namespace's variables.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,13 +13,25 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from varflow.errors import InvalidInput
-from varflow.variables import expiries, keys
+from varflow.variables import copying, expiries, keys
 from varflow.variables.expiries import Ttl
+from varflow.variables.handles import Variable
+from varflow.variables.preconditions import Conditions
 from varflow.variables.scopes import Address, Owners, Scope
 from varflow.variables.stores.base import CHUNK_BYTES
 from varflow.variables.variables import VariableInfo, Variables
 from varflow_cli import storing, streams, trusting
 from varflow_cli.failures import Mistake, NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """Whose variables, by the names of their owners; an empty namespace is the place's own."""
+
+    namespace: str
+    scope: Scope
+    workflow: str
+    instance: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +43,8 @@ class Opened:
     scope: Scope
     store: str
     """How messages name the store."""
+    find_owners: Callable[[Whose], Awaitable[Owners]]
+    """Returns the UIDs of other owners in the same store."""
 
 
 class Place(Protocol):
@@ -59,7 +73,20 @@ class LocalPlace:
                 await trusting.trust(
                     variables.store, accepts_unsafe=self.accepts_unsafe_store, warn=streams.warn
                 )
-            yield Opened(variables=variables, owners=self.owners, scope=self.scope, store=self.url)
+            yield Opened(
+                variables=variables,
+                owners=self.owners,
+                scope=self.scope,
+                store=self.url,
+                find_owners=self._find_owners,
+            )
+
+    async def _find_owners(self, whose: Whose) -> Owners:
+        return storing.make_owners(
+            namespace=whose.namespace or self.owners.namespace,
+            workflow=whose.workflow,
+            instance=whose.instance,
+        )
 
 
 def parse_place(
@@ -119,50 +146,86 @@ def parse_ttl(text: str | None) -> Ttl:
         raise Mistake(f"--ttl: {error.message}") from error
 
 
-async def find_all(place: Place, *, prefix: str) -> list[VariableInfo]:
-    """Return what is known about each variable of a scope."""
-    async with place.open() as there:
-        found = there.variables.list(there.owners, there.scope, prefix=prefix)
-        return [info async for info in found]
-
-
-async def read(place: Place, key: str, *, revision: str | None) -> None:
-    """Copy a variable's bytes to standard output; those of an older revision if one is named.
+async def read(place: Place, key: str, *, rev: str | None = None) -> None:
+    """Copy a variable's bytes, or those of one revision, to standard output.
 
     Raises:
         NotFound: it is not there; nothing was written.
         OSError: standard output cannot be written.
     """
     async with _opened(place, key) as (variables, address, store):
-        if revision is None:
-            variable, which = await variables.get(address), ""
-        else:
-            variable = await variables.get_revision(address, revision)
-            which = f" revision {revision}"
+        variable = await _find(variables, address, rev)
         if variable is None:
-            message = f"variable {address}{which} does not exist in {store}"
-            raise NotFound(message, code="not_found")
+            shown = f"variable {address}" + (f" revision {rev[:64]}" if rev else "")
+            raise NotFound(f"{shown} does not exist in {store}", code="not_found")
         async for chunk in variable.read():
             with streams.printing():
                 await asyncio.to_thread(sys.stdout.buffer.write, chunk)
 
 
 async def write(
-    place: Place, key: str, source: BinaryIO, *, content_type: str | None, ttl: Ttl
+    place: Place,
+    key: str,
+    source: BinaryIO,
+    *,
+    content_type: str | None,
+    ttl: Ttl,
+    conditions: Conditions,
 ) -> VariableInfo:
     """Set a variable to the bytes of `source` and return what is known about it then.
 
     Raises:
         Mistake: `source` cannot be read; nothing was written.
+        VariableExists, PreconditionFailed: a condition does not hold; nothing was written.
     """
     async with _opened(place, key) as (variables, address, _):
-        return await variables.set(address, _chunks(source), content_type=content_type, ttl=ttl)
+        return await variables.set(
+            address,
+            _chunks(source),
+            content_type=content_type,
+            ttl=ttl,
+            if_match=conditions.if_match,
+            create=conditions.create,
+        )
+
+
+async def copy(
+    place: Place,
+    key: str,
+    target: str,
+    whose: Whose | None,
+    *,
+    rev: str | None,
+    ttl: Ttl,
+    conditions: Conditions,
+) -> VariableInfo:
+    """Copy a variable, or one revision of it, to the key `target`; None is the same owner.
+
+    Raises:
+        VariableNotFound: there is no source, or no such revision; nothing was written.
+        VariableExists, PreconditionFailed: a condition on the target does not hold; likewise.
+    """
+    source_key, target_key = keys.parse(key), keys.parse(target)
+    async with place.open() as there:
+        source = Address(there.owners, there.scope, source_key)
+        owners = await there.find_owners(whose) if whose else there.owners
+        scope = whose.scope if whose else there.scope
+        address = Address(owners, scope, target_key)
+        return await copying.copy(
+            there.variables, source, address, rev=rev, ttl=ttl, conditions=conditions
+        )
 
 
 async def remove(place: Place, key: str) -> None:
     """Remove a variable, if it is there."""
     async with _opened(place, key) as (variables, address, _):
         await variables.delete(address)
+
+
+async def _find(variables: Variables, address: Address, rev: str | None) -> Variable | None:
+    if rev is None:
+        return await variables.get(address)
+    return await variables.get_revision(address, rev)
 
 
 @contextlib.asynccontextmanager

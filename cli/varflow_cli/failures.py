@@ -108,6 +108,7 @@ def _kind_of(error: VarflowError) -> type[Failure]:
         errors.ObjectExists: Conflicting,
         errors.PreconditionFailed: Conflicting,
         errors.VariableExists: Conflicting,
+        errors.VariableNotFound: NotFound,
         errors.ClusterUnavailable: Unreachable,
     }
     return next((kinds[kind] for kind in type(error).__mro__ if kind in kinds), Failure)

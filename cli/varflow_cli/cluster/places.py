@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from varflow.variables.scopes import Scope
+from varflow.variables.scopes import Owners, Scope
 from varflow_cli import editing
 from varflow_cli.cluster import connecting, stores
 from varflow_cli.cluster.connecting import Access
-from varflow_cli.editing import Opened
+from varflow_cli.editing import Opened, Whose
 
 _STORE: Final = "the cluster's store"
 
@@ -54,5 +54,20 @@ class ClusterPlace:
             owners = await stores.find_owners(
                 connection, workflow=self.workflow, instance=self.instance
             )
+
+            async def find_owners(whose: Whose) -> Owners:
+                namespace = whose.namespace or connection.namespace
+                return await stores.find_owners(
+                    replace(connection, namespace=namespace),
+                    workflow=whose.workflow,
+                    instance=whose.instance,
+                )
+
             async with stores.open_variables(connection) as variables:
-                yield Opened(variables=variables, owners=owners, scope=self.scope, store=_STORE)
+                yield Opened(
+                    variables=variables,
+                    owners=owners,
+                    scope=self.scope,
+                    store=_STORE,
+                    find_owners=find_owners,
+                )
