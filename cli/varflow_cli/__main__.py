@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "lint": "Check workflow files without running them.",
     "instances": "List, watch and cancel the runs in a cluster, and read their logs.",
     "var": "List, read, write, copy and remove variables, whole scopes too.",
-    "store": "Look at a store as a whole.",
+    "store": "Look at a store as a whole: its promises, and what is damaged or left over.",
     "workflow": "End the life of a workflow's variables.",
     "namespace": "End the life of a namespace's variables.",
 }

@@ -9,11 +9,12 @@ from typing import Final, Self
 
 from varflow.variables.scopes import Owners, Scope
 from varflow_cli import editing
+from varflow_cli.checking import Part
 from varflow_cli.cluster import connecting, stores
 from varflow_cli.cluster.connecting import Access
 from varflow_cli.editing import Opened, Whose
 
-_STORE: Final = "the cluster's store"
+STORE: Final = "the cluster's store"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,27 @@ class ClusterPlace:
                     variables=variables,
                     owners=owners,
                     scope=self.scope,
-                    store=_STORE,
+                    store=STORE,
                     find_owners=find_owners,
                 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterWhole:
+    """The store of a cluster, and what in it is of one cluster: by default of this one."""
+
+    access: Access
+    cluster: str
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[Part]:
+        """Connect and open the store, as long as the context lasts.
+
+        Raises:
+            ObjectNotFound: Varflow is not there.
+            ClusterError, StoreError: cluster or store cannot be reached, or refuse.
+        """
+        async with connecting.connect(self.access) as connection:
+            cluster = self.cluster or await stores.find_cluster(connection)
+            async with stores.open_variables(connection) as variables:
+                yield Part(store=variables.store, cluster=cluster)

@@ -121,6 +121,17 @@ async def find_owners(connection: Connection, *, workflow: str = "", instance: s
     return Owners(cluster=uids[0], namespace=uids[1], workflow=uids[2], instance=uids[3])
 
 
+async def find_cluster(connection: Connection) -> str:
+    """Return the UID that stands for the cluster in its store.
+
+    Raises:
+        ClusterError: as `open_variables`.
+    """
+    found = await connection.cluster.get(NAMESPACE, None, _CLUSTER_NAMESPACE)
+    uid: str = found["metadata"]["uid"]
+    return uid
+
+
 async def _nothing() -> Object:
     return {}
 

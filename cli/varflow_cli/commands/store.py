@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from varflow_cli import failures, options, streams
+from varflow_cli import choosing, failures, options, streams
+
+if TYPE_CHECKING:
+    from varflow_cli.checking import Whole
 
 
 @click.group("store")
 def command() -> None:
-    """Look at a store as a whole."""
+    """Look at a store as a whole: whether it keeps its promises, and what is in it."""
 
 
 @command.command(
@@ -36,3 +41,75 @@ def probe(context: click.Context, /, *, store: str | None, is_json: bool) -> Non
         sys.stdout.write(probes.as_json(report, url=url) if is_json else probes.as_text(report))
     streams.tell(f"varflow: {probes.summary(report, url=url)}")
     context.exit(0 if report.verdict else failures.FAILED)
+
+
+@command.command(
+    "check",
+    epilog="Exit codes: 0 nothing is wrong, 1 something is, or the store could not be looked "
+    "through, 2 the command line is wrong, 6 the cluster cannot be reached.",
+)
+@options.kubernetes
+@options.store
+@options.access
+@click.option("--cluster", metavar="UID", help="Only what belongs to this cluster.")
+@click.option("--repair", "is_repairing", is_flag=True, help="Mend what can be mended safely.")
+@options.accept_unsafe_store
+@click.option(
+    "--older-than",
+    "unused",
+    callback=options.parse_duration,
+    metavar="DURATION",
+    help="What nobody has named for that long may go; by default 1 day and 15 minutes. It must be "
+    "longer than the longest action; 0s is for a store that nobody uses at the moment.",
+)
+@options.as_json
+@options.debug
+@click.pass_context
+def check(
+    context: click.Context,
+    /,
+    *,
+    is_repairing: bool,
+    unused: timedelta | None,
+    is_json: bool,
+    **given: Any,
+) -> None:
+    """Look for what is damaged, half done or left over; nothing is changed without --repair."""
+    from varflow.engine import timeouts
+    from varflow.variables.findings import DAY_SECONDS, UNSETTLED_SECONDS, Ages
+    from varflow_cli import checking, loops
+
+    usual = timeouts.ACTION_SECONDS + DAY_SECONDS
+    unused_seconds = usual if unused is None else unused.total_seconds()
+    ages = Ages(unused=unused_seconds, unsettled=min(UNSETTLED_SECONDS, unused_seconds))
+    whole, url = _whole(context, given, is_repairing=is_repairing)
+    report = loops.run(checking.check(whole, ages=ages, is_repairing=is_repairing))
+    with streams.printing():
+        text = checking.as_text(report).encode()
+        sys.stdout.buffer.write(checking.as_json(report, url=url) if is_json else text)
+    for note in report.notes:
+        streams.tell(f"varflow: {note}")
+    streams.tell(f"varflow: {checking.summary(report)}")
+    context.exit(failures.FAILED if report.wrong else 0)
+
+
+def _whole(
+    context: click.Context, given: dict[str, Any], *, is_repairing: bool
+) -> tuple[Whole, str]:
+    """Return the store that the options name, here or in a cluster, and what to call it."""
+    from varflow_cli import checking, storing
+
+    in_cluster = given.pop("in_cluster")
+    choosing.check(context, in_cluster=in_cluster)
+    if in_cluster:
+        from varflow_cli.cluster.connecting import Access
+        from varflow_cli.cluster.places import STORE, ClusterWhole
+
+        access = Access.of({"namespace": None, **given})
+        return ClusterWhole(access=access, cluster=given["cluster"] or ""), STORE
+    url = storing.shown_store_url(given["store"])
+    accepts = given["accepts_unsafe_store"] if is_repairing else None
+    whole = checking.LocalWhole(
+        url=url, cluster=given["cluster"] or "", accepts_unsafe_store=accepts
+    )
+    return whole, url

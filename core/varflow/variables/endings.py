@@ -25,10 +25,9 @@ from contextlib import aclosing
 from varflow.variables import paths, pendings
 from varflow.variables.commits import Commits
 from varflow.variables.decisions import Kind
-from varflow.variables.pendings import Seen
-from varflow.variables.records import Record, Value
+from varflow.variables.records import Value
 from varflow.variables.scopes import Owners, Scope
-from varflow.variables.stores.base import Conflict, ObjectStore
+from varflow.variables.stores.base import ObjectStore
 
 
 async def clear_scope(
@@ -112,27 +111,11 @@ async def _make_decisions_final(store: ObjectStore, commits: Commits, owners: Ow
 async def _remove_record(
     store: ObjectStore, owners: Owners, path: str, *, clock: Callable[[], float]
 ) -> bool:
-    seen = await _settle(store, path, clock=clock)
+    seen = await pendings.clear(store, path, clock=clock)
     await store.delete(path)
     if seen.current is not None:
         await _remove_body(store, owners, seen.current)
     return seen.current is not None
-
-
-async def _settle(store: ObjectStore, path: str, *, clock: Callable[[], float]) -> Seen:
-    """Return the record once it has no claim; a live one is waited for, in the end killed."""
-    conflicts = 0
-    while True:
-        seen = await pendings.read(store, path)
-        if seen.pending is None:
-            return seen
-        try:
-            current = await pendings.settle(store, path, seen, now=clock())
-            record = Record(current, None, pendings.make_nonce())
-            return await pendings.write(store, path, record, condition=seen.condition)
-        except Conflict:
-            conflicts += 1
-            await pendings.pause(conflicts)
 
 
 async def _remove_body(store: ObjectStore, owners: Owners, value: Value) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Final, TypeVar
 
-from varflow.variables.stores.base import ObjectStore
+from varflow.variables.stores.base import Listed, ObjectStore
 
 T = TypeVar("T")
 
@@ -30,15 +31,28 @@ async def read_each(
         find: Reads what is at a path.
         after: Only paths greater than it.
     """
-    ahead: deque[asyncio.Task[T | None]] = deque()
+
+    async def find_listed(listed: Listed) -> T | None:
+        return await find(listed.path)
+
+    async with aclosing(read_ahead(store.list(prefix, after=after), find_listed)) as found:
+        async for each in found:
+            if each is not None:
+                yield each
+
+
+async def read_ahead(
+    listing: AsyncIterator[Listed], find: Callable[[Listed], Awaitable[T]]
+) -> AsyncGenerator[T, None]:
+    """Yield what `find` gives for each object of a listing, in order."""
+    ahead: deque[asyncio.Task[T]] = deque()
     try:
-        async for listed in store.list(prefix, after=after):
-            ahead.append(asyncio.ensure_future(find(listed.path)))
-            if len(ahead) >= _AHEAD and (found := await ahead.popleft()) is not None:
-                yield found
+        async for listed in listing:
+            ahead.append(asyncio.ensure_future(find(listed)))
+            if len(ahead) >= _AHEAD:
+                yield await ahead.popleft()
         while ahead:
-            if (found := await ahead.popleft()) is not None:
-                yield found
+            yield await ahead.popleft()
     finally:
         for task in ahead:
             task.cancel()

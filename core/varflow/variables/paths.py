@@ -4,6 +4,7 @@
     probes/<id>/<check>/<name>              records of a probe under way (`probing`)
     v1/<cluster>/<namespace UID>/
         owner.json                          whose prefix this is, for sweepers and for people
+        sweep.json                          which bodies nobody named at the last sweep (`marks`)
         n/<key>                             records of the namespace's variables
         w/<workflow UID>/<key>              records of a workflow's
         s/<workflow UID>/<function>/<…>     records of its states, see `states`
@@ -26,6 +27,7 @@ The prefixes of an owner are remembered: a GET should cost the key's concatenati
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from typing import Final
 
@@ -170,6 +172,59 @@ def owner(owners: Owners) -> str:
 def probe_record(probe: str, check: str, name: str) -> str:
     """Return the path of a record of a probe; without a name, what all of a check's begin with."""
     return f"{PROBES}{probe}/{check}/{name}"
+
+def marks(prefix: str) -> str:
+    """Return the path of what sweepers remember of the namespace with this prefix."""
+    return f"{prefix}sweep.json"
+
+
+class Content(Enum):
+    """What lies at a path below a namespace's prefix."""
+
+    RECORD = "record"
+    REVISION = "revision"
+    DECISION = "decision"
+    BODY = "body"
+    OTHER = "other"
+    """Known, and names no body: notes, data, logs."""
+    UNKNOWN = "unknown"
+
+
+def content_of(path: str) -> Content:
+    """Return what lies at a path, as far as this version knows."""
+    match path.split("/")[3:]:
+        case ["n", _] | ["w", _, _] | ["s", _, _, _] | ["s", _, _, _, _] | ["i", _, "vars", _]:
+            return Content.RECORD
+        case ["h", "n", _, _] | ["h", "w", _, _, _]:
+            return Content.REVISION
+        case ["i", _, "decisions", _]:
+            return Content.DECISION
+        case ["bodies", _]:
+            return Content.BODY
+        case ["i", _, "data" | "log", _] | ["owner.json" | "sweep.json"]:
+            return Content.OTHER
+        case _:
+            return Content.UNKNOWN
+
+
+def record_of_revision(path: str) -> str:
+    """Return the path of the record that an older revision is of."""
+    version, cluster, namespace, _, rest = path.split("/", 4)
+    return f"{version}/{cluster}/{namespace}/{rest.rpartition('/')[0]}"
+
+
+def find_namespace_prefix(path: str) -> str | None:
+    """Return the prefix of the namespace that an object belongs to, or None."""
+    match path.split("/", 3):
+        case [version, cluster, namespace, _] if version == _VERSION:
+            return f"{version}/{cluster}/{namespace}/"
+        case _:
+            return None
+
+
+def behind(prefix: str) -> str:
+    """Return a path that sorts behind everything that begins with `prefix`, which ends in `/`."""
+    return prefix.removesuffix("/") + "0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -202,6 +203,22 @@ async def _kill(store: ObjectStore, path: str, found: Found, *, now: float) -> N
         await store.put(path, decisions.encode(aborted), condition=found.condition)
     except Conflict:
         return  # it has changed without us; the caller looks again
+
+
+async def clear(store: ObjectStore, path: str, *, clock: Callable[[], float]) -> Seen:
+    """Return the record once it has no claim; a live one is waited for, in the end killed."""
+    conflicts = 0
+    while True:
+        seen = await read(store, path)
+        if seen.pending is None:
+            return seen
+        try:
+            current = await settle(store, path, seen, now=clock())
+            record = Record(current, None, make_nonce())
+            return await write(store, path, record, condition=seen.condition)
+        except Conflict:
+            conflicts += 1
+            await pause(conflicts)
 
 
 async def finish(store: ObjectStore, path: str, txn: str, *, seen: Seen | None = None) -> None:

@@ -2,6 +2,7 @@
 
     list the store ─► who is unknown to the watches? ─► list the API server ─► remove
                   └─► who has ended and still has variables? ─► end them
+    list the namespaces that are there ─► tidy up after their writers (`upkeep`)
 
 It finds everything there is, whatever was missed, also what was deleted while no operator ran.
 Nothing is removed unless the API server, asked after the store was listed, does not have that UID;
@@ -17,27 +18,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import orjson
 
 from varflow.engine import timeouts
-from varflow.errors import ClusterError, ObjectNotFound, StoreError, VarflowError
-from varflow.language.workflow import ActionState, Workflow
+from varflow.errors import ClusterError, StoreError, VarflowError
 from varflow.variables import paths
 from varflow.variables.scopes import Owners
 from varflow_operator.instances import records
-from varflow_operator.instances.blueprints import BlueprintKey
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.instances import Instances, Over, Remains
-from varflow_operator.instances.records import Record
 from varflow_operator.instances.running import KEPT_SECONDS
 from varflow_operator.kinds import INSTANCE, NAMESPACE, WORKFLOW, Kind
+from varflow_operator.sweeping import deadlines
 from varflow_operator.sweeping.censuses import Census, Holdings, Leftovers
+from varflow_operator.sweeping.upkeep import Upkeep
 
 SWEEP_SECONDS: Final = 30.0
+UPKEEP_SECONDS: Final = 600.0
+"""How often it is looked whether a namespace is to be tidied."""
 FENCE_SECONDS: Final = timeouts.ACTION_SECONDS + KEPT_SECONDS
 """An action's usual timeout, and an hour."""
 
@@ -58,6 +60,7 @@ class Sweeper:
         self._instances = instances
         self._namespaces = namespaces
         self._deleted: asyncio.Queue[Remains] = asyncio.Queue()
+        self._upkeep = Upkeep(ground, instances)
 
     def note_deleted(self, remains: Remains) -> None:
         """Have the data of a deleted instance removed soon."""
@@ -67,7 +70,8 @@ class Sweeper:
         """Sweep until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._remove_deleted())
-            group.create_task(self._sweep_forever())
+            group.create_task(self._forever("swept", self.sweep, pause=SWEEP_SECONDS))
+            group.create_task(self._forever("tidied", self.keep_up, pause=UPKEEP_SECONDS))
 
     async def sweep(self) -> None:
         """Look at everything once.
@@ -87,17 +91,29 @@ class Sweeper:
                 _logger.info("namespace %s is gone; its data is removed", uid)
                 await _attempt(self._ground.variables.remove_namespace(owners))
 
-    async def _sweep_forever(self) -> None:
+    async def keep_up(self) -> None:
+        """Tidy up after the owners that are there, each of them now and then (`upkeep`).
+
+        Raises:
+            ClusterError: the cluster could not say what there is.
+        """
+        cluster = await self._ground.ownership.cluster_uid()
+        for uid, name in (await self._list_namespaces()).items():
+            await _attempt(self._upkeep.keep_up(Owners(cluster, uid, "", ""), name))
+
+    async def _forever(
+        self, done: str, work: Callable[[], Awaitable[None]], *, pause: float
+    ) -> None:
         await self._instances.complete.wait()
         while True:
             began = time.monotonic()
             try:
-                await self.sweep()
+                await work()
             except VarflowError as error:
-                _logger.warning("the store was not swept: %s", error.message)
+                _logger.warning("the store was not %s: %s", done, error.message)
             except Exception:
-                _logger.exception("the store was not swept")
-            await asyncio.sleep(max(SWEEP_SECONDS, _SHARE * (time.monotonic() - began)))
+                _logger.exception("the store was not %s", done)
+            await asyncio.sleep(max(pause, _SHARE * (time.monotonic() - began)))
 
     async def _remove_deleted(self) -> None:
         while True:
@@ -186,41 +202,14 @@ class Sweeper:
         if found is None or found["metadata"]["uid"] != owners.instance:
             return
         record = records.read(found)
-        deadline = await self._last_deadline(record)
-        if await self._may_go_on(record) and time.time() < deadline:
+        deadline = await deadlines.last_of(self._ground, record)
+        if await deadlines.may_go_on(self._ground, record) and time.time() < deadline:
             return
         await self._ground.variables.end_instance(
             owners,
             keep_until=deadline + KEPT_SECONDS,
             kept_data=record.status.get("outputRef") or "",
         )
-
-    async def _last_deadline(self, record: Record) -> float:
-        """Return when the last attempt of an instance has to end: with the instance's own time."""
-        began = records.parse_time(record.status.get("startTime")) or record.created_at
-        workflow = await self._find_workflow(record)
-        if workflow is None:
-            return float("inf")  # then its decisions stay as long as its object
-        return began + timeouts.limits(workflow.timeouts).kill
-
-    async def _may_go_on(self, record: Record) -> bool:
-        """Tell whether an action that nobody waited for may have outlived its instance."""
-        workflow = await self._find_workflow(record)
-        states = () if workflow is None else workflow.states
-        return any(isinstance(state, ActionState) and state.async_ for state in states)
-
-    async def _find_workflow(self, record: Record) -> Workflow | None:
-        """Return what an instance ran, if it is still kept."""
-        key = BlueprintKey(
-            record.namespace,
-            record.workflow,
-            record.status.get("workflowUID") or "",
-            record.status.get("revision") or "",
-        )
-        try:
-            return (await self._ground.blueprints.load(key)).workflow
-        except ObjectNotFound:
-            return None
 
     async def _write_note(self, owners: Owners, name: str) -> None:
         note = {"namespace": name, "uid": owners.namespace, "cluster": owners.cluster}

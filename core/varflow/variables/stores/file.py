@@ -47,6 +47,7 @@ from varflow.variables.stores.base import ABSENT, Condition, Conflict, Listed, V
 from varflow.variables.stores.file_temps import Temps
 from varflow.variables.stores.file_tree import Tree
 from varflow.variables.stores.threads import Stop, Threads
+from varflow.variables.stores.upkeep import Unfinished
 
 _ON_LOOP_BYTES: Final = 64 * 1024
 """Longest record that is read on the event loop: from the page cache some 20 µs."""
@@ -132,6 +133,18 @@ class FileStore:
             for listed in batch:
                 yield listed
 
+    async def remove_unchanged(self, path: str, etag: str) -> bool:
+        stop = Stop()
+        remove = functools.partial(self._remove_unchanged, path, etag, stop)
+        return await self._records.run(remove, stop=stop)
+
+    async def list_unfinished(self, prefix: str) -> AsyncIterator[Unfinished]:
+        for unfinished in await self._bodies.run(self._temps.find_abandoned):
+            yield unfinished
+
+    async def remove_unfinished(self, unfinished: Unfinished) -> None:
+        await self._bodies.run(self._temps.remove_abandoned)
+
     def _open(self) -> None:
         self._tree.open()
         self._tree.make(file_locks.FOLDER)
@@ -168,6 +181,18 @@ class FileStore:
             stop.check()
             self._tree.unlink(name)
         self._tree.settle_removal(name)
+
+    def _remove_unchanged(self, path: str, etag: str, stop: Stop) -> bool:
+        name = filenames.object_file(path)
+        with self._locks.of(path).hold(stop):
+            stop.check()
+            try:
+                self._check(name, etag)
+            except Conflict:
+                return False
+            self._tree.unlink(name)
+        self._tree.settle_removal(name)
+        return True
 
     def _check(self, name: str, condition: Condition) -> None:
         """Return if `condition` holds for the record in the file `name`.

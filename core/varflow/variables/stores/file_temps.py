@@ -23,6 +23,7 @@ from typing import Final
 from varflow.variables.stores import file_errors, file_locks
 from varflow.variables.stores.file_tree import Tree
 from varflow.variables.stores.threads import Stop
+from varflow.variables.stores.upkeep import Unfinished
 
 FOLDER: Final = ".tmp"
 
@@ -48,10 +49,26 @@ class Temps:
         Raises:
             StoreError: the store's folder cannot be used.
         """
+        self.remove_abandoned()
+
+    def find_abandoned(self) -> list[Unfinished]:
+        """Return the files that writers left behind that are gone.
+
+        Raises:
+            StoreError: the store's folder cannot be used.
+        """
         with self._lock.hold(Stop()):
-            for session in os.listdir(self._tree.shown(FOLDER)):
-                if not _may_be_alive(self._tree.shown(f"{FOLDER}/{session}")):
-                    _remove(self._tree.shown(f"{FOLDER}/{session}"))
+            return [found for session in self._dead() for found in _files(self._tree, session)]
+
+    def remove_abandoned(self) -> None:
+        """Remove them.
+
+        Raises:
+            StoreError: the store's folder cannot be used.
+        """
+        with self._lock.hold(Stop()):
+            for session in self._dead():
+                _remove(self._tree.shown(session))
 
     def close(self) -> None:
         """Remove this session's folder. No file may be under way."""
@@ -101,6 +118,11 @@ class Temps:
             return True
         return False
 
+    def _dead(self) -> list[str]:
+        sessions = [f"{FOLDER}/{name}" for name in os.listdir(self._tree.shown(FOLDER))]
+        own = self._session
+        return [it for it in sessions if it != own and not _may_be_alive(self._tree.shown(it))]
+
     def _begin(self) -> None:
         """Make the session at the first write: a full store can still be opened, and emptied."""
         session = f"{FOLDER}/{os.getpid()}-{secrets.token_hex(8)}"
@@ -137,6 +159,17 @@ def _after(chunks: Sequence[bytes], count: int) -> Sequence[bytes]:
             return [chunk[count:], *chunks[index + 1 :]]
         count -= len(chunk)
     return []
+
+
+def _files(tree: Tree, session: str) -> list[Unfinished]:
+    """Return a session's files, as far as they can be looked at."""
+    found = []
+    with contextlib.suppress(OSError):
+        for name in os.listdir(tree.shown(session)):
+            if name != _ALIVE:
+                path = f"{session}/{name}"
+                found.append(Unfinished(path, name, os.stat(tree.shown(path)).st_mtime))
+    return found
 
 
 def _may_be_alive(session: str) -> bool:

@@ -23,6 +23,7 @@ from varflow.variables.stores.base import (
     Listed,
     Versioned,
 )
+from varflow.variables.stores.upkeep import Unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,20 @@ class MemoryStore:
             found = self._objects[path]
             yield Listed(path, len(found.data), found.modified)
             after = path
+
+    async def remove_unchanged(self, path: str, etag: str) -> bool:
+        present = self._objects.get(path)
+        if present is None or present.etag != etag:
+            return False
+        await self.delete(path)
+        return True
+
+    async def list_unfinished(self, prefix: str) -> AsyncIterator[Unfinished]:
+        for unfinished in list[Unfinished]():
+            yield unfinished
+
+    async def remove_unfinished(self, unfinished: Unfinished) -> None:
+        pass
 
     def _find_next(self, prefix: str, after: str) -> str | None:
         """Return the first path that starts with `prefix` and is greater than `after`."""

@@ -33,11 +33,12 @@ from typing import Final, TypeVar
 from varflow.variables.stores import s3_client, s3_records, s3_repeating, s3_uploads, streams
 from varflow.variables.stores.base import Condition, Listed, Versioned
 from varflow.variables.stores.credentials import Credentials
-from varflow.variables.stores.s3_bucket import Bucket
+from varflow.variables.stores.s3_bucket import Bucket, UploadPage
 from varflow.variables.stores.s3_downloads import Download
 from varflow.variables.stores.s3_uploads import Upload
 from varflow.variables.stores.s3_urls import Location
 from varflow.variables.stores.threads import Stop, Threads
+from varflow.variables.stores.upkeep import Unfinished
 
 T = TypeVar("T")
 
@@ -125,6 +126,21 @@ class S3Store:
             token = page.token
             if token is None:
                 return
+
+    async def remove_unchanged(self, path: str, etag: str) -> bool:
+        return False  # some servers take `If-Match` with a DELETE and ignore it
+
+    async def list_unfinished(self, prefix: str) -> AsyncIterator[Unfinished]:
+        page = UploadPage([], ("", ""))
+        while page.marker is not None:
+            find = functools.partial(self._bucket.find_uploads, prefix, marker=page.marker)
+            page = await self._run(self._bodies, functools.partial(s3_repeating.repeat, find))
+            for unfinished in page.uploads:
+                yield unfinished
+
+    async def remove_unfinished(self, unfinished: Unfinished) -> None:
+        abort = functools.partial(s3_uploads.abort, self._bucket, unfinished.path, unfinished.id)
+        await self._run(self._bodies, abort)
 
     async def _run(self, threads: Threads, work: Callable[..., T]) -> T:
         """Do `work`, whose last argument is how it hears that it should stop."""

@@ -17,6 +17,7 @@ from varflow.variables.stores import s3_client, s3_keys
 from varflow.variables.stores.base import ABSENT, Condition, Listed, Versioned
 from varflow.variables.stores.s3_errors import NoBucket, translating
 from varflow.variables.stores.s3_urls import Location
+from varflow.variables.stores.upkeep import Unfinished
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
@@ -27,6 +28,15 @@ class Page:
 
     objects: list[Listed]
     token: str | None
+    """What to ask for the next one with; None after the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPage:
+    """A part of a listing of uploads."""
+
+    uploads: list[Unfinished]
+    marker: tuple[str, str] | None
     """What to ask for the next one with; None after the last."""
 
 
@@ -171,6 +181,26 @@ class Bucket:
             answer["NextContinuationToken"] if answer.get("IsTruncated") else None,
         )
 
+    def find_uploads(self, prefix: str, *, marker: tuple[str, str]) -> UploadPage:
+        """Return the uploads below `prefix` that come after `marker`, a key and an id."""
+        given = {"Prefix": self._location.prefix + s3_keys.prefix_of(prefix)}
+        if marker[0]:
+            given |= {"KeyMarker": marker[0], "UploadIdMarker": marker[1]}
+        with translating(f"list the uploads of s3://{self._location.bucket}/{given['Prefix']}"):
+            answer = self._client.list_multipart_uploads(Bucket=self._location.bucket, **given)
+        found = map(self._find_unfinished, answer.get("Uploads", ()))
+        following = (answer.get("NextKeyMarker") or "", answer.get("NextUploadIdMarker") or "")
+        is_more = answer.get("IsTruncated") and following[0]
+        return UploadPage(
+            [each for each in found if each is not None], following if is_more else None
+        )
+
+    def _find_unfinished(self, entry: dict[str, Any]) -> Unfinished | None:
+        path = self._find_path(entry["Key"])
+        if path is None:
+            return None
+        return Unfinished(path, entry["UploadId"], entry["Initiated"].timestamp())
+
     def _list(self, what: str, **given: Any) -> dict[str, Any]:
         with translating(what):
             answer: dict[str, Any] = self._client.list_objects_v2(
@@ -181,10 +211,16 @@ class Bucket:
         return answer
 
     def _find_listed(self, entry: dict[str, Any]) -> Listed | None:
-        path = s3_keys.find_path(entry["Key"].removeprefix(self._location.prefix))
+        path = self._find_path(entry["Key"])
         if path is None:
             return None
         return Listed(path, entry["Size"], entry["LastModified"].timestamp())
+
+    def _find_path(self, key: str) -> str | None:
+        """Return the path whose object has this key; None when it is not ours."""
+        if not key.startswith(self._location.prefix):
+            return None
+        return s3_keys.find_path(key.removeprefix(self._location.prefix))
 
     def _create(self, what: str) -> None:
         region = self._client.meta.region_name

@@ -101,9 +101,7 @@ class Upload:
         self._stop.asked = True
         with self._lock:
             if self._id:
-                abort = functools.partial(self._bucket.abort_upload, self._path, self._id)
-                with contextlib.suppress(Missing):  # it was completed
-                    s3_repeating.repeat(abort, Stop())
+                abort(self._bucket, self._path, self._id, Stop())
             if self._may_be_there:
                 s3_records.delete(self._bucket, self._path, Stop())
 
@@ -140,6 +138,16 @@ class Upload:
 
     def _is_there(self) -> bool:
         return s3_downloads.find_size(self._bucket, self._path, self._stop) is not None
+
+
+def abort(bucket: Bucket, path: str, upload: str, stop: Stop) -> None:
+    """Remove the parts of an upload, if there are any.
+
+    Raises:
+        StoreError: they may still be there.
+    """
+    with contextlib.suppress(Missing):  # it was completed, or removed
+        s3_repeating.repeat(functools.partial(bucket.abort_upload, path, upload), stop)
 
 
 async def write(chunks: AsyncIterable[bytes], upload: Upload, *, threads: Threads) -> int:
