@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.support import instances
 from tests.support.cluster.control_plane import ApiServer
 from tests.support.instances import Call, Json, World, action
+from varflow.variables.findings import DAY_SECONDS
 from varflow.variables.scopes import Address, Owners, Scope
 from varflow_operator.instances.crashpoints import CrashPoint
 from varflow_operator.kinds import WORKFLOW
@@ -135,3 +137,38 @@ async def test_what_belongs_to_a_running_instance_is_left_alone(world: World) ->
     assert await world.read(owners, Scope.INSTANCE, "k") == LARGE
     gate.opened.set()
     await world.end()
+
+
+async def test_what_nobody_names_any_more_goes_from_a_namespace_that_is_there(
+    world: World,
+) -> None:
+    owners = await world.owners_of(await world.workflow(action()))
+    elsewhere = replace(owners, cluster="another-cluster")
+    for each in (owners, elsewhere):
+        for _ in range(2):
+            await write(world, each, Scope.NAMESPACE)
+    operator = world.operator().start()
+    await instances.until(lambda: operator.is_complete)
+
+    for later in (0.0, 2 * DAY_SECONDS):
+        ground = replace(operator.ground, clock=lambda later=later: time.time() + later)
+        await Sweeper(ground, operator.instances).keep_up()
+
+    assert len(await world.paths(f"{owners.namespace}/bodies/")) == 1 + 2
+    assert len(await world.paths(f"{elsewhere.cluster}/{owners.namespace}/bodies/")) == 2
+    assert await world.read(owners, Scope.NAMESPACE, "k") == LARGE
+
+
+async def test_a_namespace_is_not_tidied_again_at_once(world: World) -> None:
+    owners = await world.owners_of(await world.workflow(action()))
+    await write(world, owners, Scope.NAMESPACE)
+    operator = world.operator().start()
+    await instances.until(lambda: operator.is_complete)
+    ground = replace(operator.ground, clock=lambda: 4e9)
+    await Sweeper(ground, operator.instances).keep_up()
+    (noted,) = await world.paths(f"{owners.namespace}/sweep.json")
+    before = await operator.ground.variables.store.get(noted)
+
+    await Sweeper(ground, operator.instances).keep_up()
+
+    assert await operator.ground.variables.store.get(noted) == before
