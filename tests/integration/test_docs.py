@@ -208,6 +208,7 @@ def test_cli_page_names_every_option() -> None:
         "var import",
         "var rm",
         "store probe",
+        "store check",
         "workflow rm",
         "namespace rm",
     ]

@@ -12,6 +12,7 @@ import pytest
 from tests.support import instances
 from tests.support.cluster.control_plane import ApiServer
 from tests.support.instances import Call, Json, World, action
+from tests.support.variables import Clock
 from varflow.variables.findings import DAY_SECONDS
 from varflow.variables.scopes import Address, Owners, Scope
 from varflow_operator.instances.crashpoints import CrashPoint
@@ -151,7 +152,7 @@ async def test_what_nobody_names_any_more_goes_from_a_namespace_that_is_there(
     await instances.until(lambda: operator.is_complete)
 
     for later in (0.0, 2 * DAY_SECONDS):
-        ground = replace(operator.ground, clock=lambda later=later: time.time() + later)
+        ground = replace(operator.ground, clock=Clock(time.time() + later))
         await Sweeper(ground, operator.instances).keep_up()
 
     assert len(await world.paths(f"{owners.namespace}/bodies/")) == 1 + 2
@@ -164,7 +165,7 @@ async def test_a_namespace_is_not_tidied_again_at_once(world: World) -> None:
     await write(world, owners, Scope.NAMESPACE)
     operator = world.operator().start()
     await instances.until(lambda: operator.is_complete)
-    ground = replace(operator.ground, clock=lambda: 4e9)
+    ground = replace(operator.ground, clock=Clock(4e9))
     await Sweeper(ground, operator.instances).keep_up()
     (noted,) = await world.paths(f"{owners.namespace}/sweep.json")
     before = await operator.ground.variables.store.get(noted)

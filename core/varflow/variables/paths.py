@@ -173,6 +173,7 @@ def probe_record(probe: str, check: str, name: str) -> str:
     """Return the path of a record of a probe; without a name, what all of a check's begin with."""
     return f"{PROBES}{probe}/{check}/{name}"
 
+
 def marks(prefix: str) -> str:
     """Return the path of what sweepers remember of the namespace with this prefix."""
     return f"{prefix}sweep.json"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.support.variables import OWNERS, address
 from varflow.errors import InvalidInput
 from varflow.variables import keys, paths
-from varflow.variables.scopes import Address, Scope
+from varflow.variables.paths import Content
+from varflow.variables.scopes import Address, Scope, StateAddress
 
 ROOT = "v1/cluster/namespace/"
 
@@ -71,3 +72,47 @@ def test_the_namespaces_variables_need_no_workflow_and_no_instance() -> None:
 def test_a_decision_is_one_segment() -> None:
     with pytest.raises(InvalidInput, match="decision"):
         paths.decision(OWNERS, "../vars/k")
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        *((paths.variable(address("k", scope)), Content.RECORD) for scope in Scope),
+        (paths.variable(StateAddress(OWNERS, "poll/manual")), Content.RECORD),
+        (paths.variable(StateAddress(OWNERS, "poll/manual/ada")), Content.RECORD),
+        (paths.revision(paths.variable(address()), "1-00000000"), Content.REVISION),
+        (
+            paths.revision(paths.variable(address("k", Scope.WORKFLOW)), "1-00000000"),
+            Content.REVISION,
+        ),
+        (paths.decision(OWNERS, "d"), Content.DECISION),
+        (paths.body(OWNERS, "b"), Content.BODY),
+        (paths.data(OWNERS, "r"), Content.OTHER),
+        (paths.log_chunk(OWNERS, "0001"), Content.OTHER),
+        (paths.owner(OWNERS), Content.OTHER),
+        (paths.marks(ROOT), Content.OTHER),
+        (ROOT + "n/k/deeper", Content.UNKNOWN),
+        (ROOT + "of-the-future", Content.UNKNOWN),
+        (ROOT + "x/k", Content.UNKNOWN),
+    ],
+)
+def test_what_lies_at_a_path_is_known_from_it(path: str, content: Content) -> None:
+    assert paths.content_of(path) is content
+
+
+@pytest.mark.parametrize("scope", [Scope.NAMESPACE, Scope.WORKFLOW])
+def test_the_record_of_a_revision_is_found_from_its_path(scope: Scope) -> None:
+    record = paths.variable(address("k", scope))
+
+    assert paths.record_of_revision(paths.revision(record, "1-00000000")) == record
+
+
+def test_behind_a_prefix_is_the_next_one() -> None:
+    names = [
+        ROOT + "bodies/",
+        ROOT + "bodies/\U0010ffff",
+        paths.behind(ROOT + "bodies/"),
+        ROOT + "h/",
+    ]
+
+    assert sorted(names) == names
