@@ -189,8 +189,8 @@ def as_json(report: Report, *, url: str) -> bytes:
 
 def summary(report: Report) -> str:
     """Say in a line what was looked at, and whether it is as it should be."""
-    verdict = f"{report.wrong} things are wrong" if report.wrong else "nothing is wrong"
-    return f"{report.objects} objects in {report.namespaces} namespaces looked at: {verdict}"
+    verdict = f"wrong: {report.wrong}" if report.wrong else "nothing is wrong"
+    return f"{verdict} (objects: {report.objects}, namespaces: {report.namespaces})"
 
 
 def _row(kind: Kind, row: Row) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from varflow.variables.handles import Variable
-from varflow.variables.stores.base import CHUNK_BYTES
+from varflow.variables.handles import Variable, VariableInfo
+from varflow.variables.stores.base import CHUNK_BYTES, ObjectStore
 from varflow_cli import archives
 from varflow_cli.archives import FileNames
 from varflow_cli.editing import Place
@@ -70,7 +70,7 @@ async def export(place: Place, sink: BinaryIO, *, prefix: str = "") -> Exported:
         aclosing(there.variables.list(there.owners, there.scope, prefix=prefix)) as found,
     ):
         number = 0
-        async for part in _parts(found):
+        async for part in _parts(found, there.variables.store):
             number += 1
             described = [(names.choose(variable.key), variable) for variable in part]
             manifest = archives.encode_manifest(described, scope=there.scope)
@@ -85,11 +85,14 @@ async def export(place: Place, sink: BinaryIO, *, prefix: str = "") -> Exported:
     return done
 
 
-async def _parts(found: AsyncIterator[Variable]) -> AsyncIterator[list[Variable]]:
+async def _parts(
+    found: AsyncIterator[VariableInfo], store: ObjectStore
+) -> AsyncIterator[list[Variable]]:
     """Yield the variables in lists for one manifest each."""
     part: list[Variable] = []
     size = 0
-    async for variable in found:
+    async for info in found:
+        variable = info.open(store)
         part.append(variable)
         size += len(variable.inline or b"")
         if len(part) == _PART_ENTRIES or size >= _PART_BYTES:

@@ -66,7 +66,7 @@ async def test_a_store_in_use_has_nothing_wrong(caller: Caller) -> None:
     assert ended.exit_code == 0
     assert table[0].split()[:2] == ["WHAT", "COUNT"]
     assert table[1].startswith("bytes that no variable has")
-    assert ended.log == "varflow: 3 objects in 1 namespaces looked at: nothing is wrong\n"
+    assert ended.log == "varflow: nothing is wrong (objects: 3, namespaces: 1)\n"
 
 
 async def test_an_empty_store_is_in_order(caller: Caller) -> None:
@@ -107,7 +107,7 @@ async def test_damage_is_told_with_its_place_and_left_alone(caller: Caller) -> N
         "missing_body": "v1/local/default/n/k",
         "unknown_object": "v1/local/default/strange",
     }
-    assert ended.log.endswith("3 things are wrong\n")
+    assert ended.log.startswith("varflow: wrong: 3 ")
     async with storing.open_variables(caller.store) as variables:
         after = await paths_in(variables.store)
     assert after == sorted([*before, paths.marks("v1/local/default/")])

@@ -50,7 +50,7 @@ async def read_all(caller: Caller, *, namespace: str = "default") -> dict[str, b
     owners = Owners(storing.CLUSTER, namespace, "", "")
     async with storing.open_variables(caller.store) as variables:
         found = variables.list(owners, Scope.NAMESPACE)
-        return {variable.key: await variable.bytes() async for variable in found}
+        return {info.key: await info.open(variables.store).bytes() async for info in found}
 
 
 # Conditions

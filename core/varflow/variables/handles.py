@@ -81,6 +81,10 @@ class VariableInfo:
         """Who wrote it; for people."""
         return self._value.writer
 
+    def open(self, store: ObjectStore) -> Variable:
+        """Return this revision with its bytes, of the store that told of it; reads nothing yet."""
+        return Variable(self.address, self._value, store)
+
 
 class Variable(VariableInfo):
     """One revision of a variable, with its bytes."""

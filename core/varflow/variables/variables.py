@@ -177,8 +177,8 @@ class Variables:
 
     def list(
         self, owners: Owners, scope: Scope, *, prefix: str = "", after: str = ""
-    ) -> AsyncGenerator[Variable, None]:
-        """Yield each variable of a scope, large ones unread, in the order of the keys' bytes.
+    ) -> AsyncGenerator[VariableInfo, None]:
+        """Yield what is known about each variable of a scope, in the order of the keys' bytes.
 
         Args:
             owners: Whose variables.
@@ -190,8 +190,8 @@ class Variables:
         make = partial(Address, owners, scope)
         return self._list(whole, make, prefix=prefix, after=after)
 
-    def list_states(self, owners: Owners) -> AsyncGenerator[Variable, None]:
-        """Yield each state of a workflow, in the order of their names."""
+    def list_states(self, owners: Owners) -> AsyncGenerator[VariableInfo, None]:
+        """Yield what is known about each state of a workflow, in the order of their names."""
         return self._list(paths.states_prefix(owners), partial(StateAddress, owners))
 
     async def clear_scope(self, owners: Owners, scope: Scope) -> int:
@@ -289,9 +289,11 @@ class Variables:
         *,
         prefix: str = "",
         after: str = "",
-    ) -> AsyncGenerator[Variable, None]:
-        async def find(path: str) -> Variable | None:
-            return await self.get(make_address(path.removeprefix(start)))
+    ) -> AsyncGenerator[VariableInfo, None]:
+        async def find(path: str) -> VariableInfo | None:
+            address = make_address(path.removeprefix(start))
+            value = await self._find(address)
+            return VariableInfo(address, value) if value else None
 
         return listings.read_each(self.store, start + prefix, find, after=after and start + after)
 
