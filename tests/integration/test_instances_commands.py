@@ -326,6 +326,36 @@ async def test_variables_are_those_of_the_objects_that_are_there(
     assert [it.path async for it in installed.store.list(below)]
 
 
+async def test_variables_of_a_cluster_are_copied_saved_and_restored(
+    caller: Caller, operator: Operator, installed: Installed
+) -> None:
+    operator.kubectl.apply(_object("Workflow", "o", {"states": [{"id": "a", "type": "noop"}]}))
+    data = bytes(number % 251 for number in range(100_000))
+    await call(caller, "var", "set", "-k", "k", stdin=data)
+
+    copied = await call(caller, "var", "cp", "-k", "k", "copy", "--to-workflow", "o")
+    archive = (await call(caller, "var", "export", "-k", "-", "--workflow", "o")).stdout
+    restored = await call(caller, "var", "import", "-k", "-", stdin=archive)
+    read = await call(caller, "var", "get", "-k", "copy")
+
+    assert (copied.exit_code, restored.exit_code) == (0, 0), copied.log + restored.log
+    assert restored.log == "1 variables written\n"
+    assert read.stdout == data
+
+
+async def test_of_a_shared_bucket_the_own_cluster_is_checked(
+    caller: Caller, installed: Installed
+) -> None:
+    await call(caller, "var", "set", "-k", "k", "--value", "1")
+    await installed.store.put("v1/another-cluster/namespace/n/broken", b"not ours")
+
+    checked = await call(caller, "store", "check", "-k", "--json", "--repair")
+
+    assert checked.exit_code == 0, checked.log
+    assert checked.answer["clusters"] == [installed.owners().cluster]
+    assert checked.answer["findings"] == []
+
+
 async def test_variables_of_an_object_that_is_not_there_are_not_made_up(
     caller: Caller, installed: Installed
 ) -> None:

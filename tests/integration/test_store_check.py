@@ -153,3 +153,16 @@ def test_a_bucket_is_checked_with_its_uploads(bucket_caller: tuple[Caller, s3.Pl
     assert found(repaired)["unfinished_upload"]["repaired"] == 1
     assert place.uploads() == []
     assert caller.call("var", "get", "k").stdout == LARGE
+
+
+def test_a_scope_goes_from_a_bucket_to_a_folder(bucket_caller: tuple[Caller, s3.Place]) -> None:
+    caller, _ = bucket_caller
+    folder = ("--store", (caller.folder / "folder").as_uri())
+    caller.call("var", "set", "large", stdin=LARGE)
+    caller.call("var", "set", "small", "--create", "--value", "1")
+
+    archive = caller.call("var", "export", "-").stdout
+    restored = caller.call("var", "import", "-", *folder, stdin=archive)
+
+    assert restored.log == "2 variables written\n"
+    assert caller.call("var", "get", "large", *folder).stdout == LARGE
