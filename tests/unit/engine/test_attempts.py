@@ -217,14 +217,14 @@ def test_after_a_doubtful_attempt_a_plain_failure_gives_up_as_well() -> None:
 
 
 def test_an_answer_beside_which_another_may_come_is_sealed_first() -> None:
-    driver = retried(codes=[]).finish_action("mine", has_rivals=True)
+    driver = retried(codes=["other"]).finish_action("mine", has_rivals=True)
 
     assert driver.new(GiveUp)
     assert driver.confirm().end.output == {"return": "mine"}
 
 
 def test_what_the_rival_of_an_answer_had_committed_stands() -> None:
-    driver = retried(codes=[]).finish_action("mine", has_rivals=True)
+    driver = retried(codes=["other"]).finish_action("mine", has_rivals=True)
     driver.confirm(Outcome(status=OutcomeStatus.COMPLETE, output="the rival's"))
 
     assert driver.end.output == {"return": "the rival's"}
