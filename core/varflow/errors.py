@@ -31,7 +31,10 @@
         ├── StoreReadOnly            the store may not be written                 500
         ├── StoreLayoutUnknown       written by another version of Varflow        500
         ├── StoreUnsafe              the probe found it lying, and nobody accepts 500
+        ├── EncryptionKeyMissing     the key that an object needs is not here     500
         └── CorruptObject            bytes in the store that cannot be what we wrote
+            ├── TamperedObject       encrypted bytes that are not those of this object
+            └── UnencryptedObject    plain bytes where only encrypted ones may be
 
 `code` is stable: programs may match it, the documentation lists it. `status` is the HTTP status
 wherever the error reaches a client. Foreign exceptions are translated once, at the edge that
@@ -302,3 +305,21 @@ class CorruptObject(StoreError):
     """An object whose bytes cannot be what Varflow wrote there."""
 
     code = "corrupt_object"
+
+
+class TamperedObject(CorruptObject):
+    """Encrypted bytes that were changed, cut, or moved to this object from another."""
+
+    code = "tampered_object"
+
+
+class UnencryptedObject(CorruptObject):
+    """Plain bytes where only encrypted ones may be: written by somebody without the key."""
+
+    code = "unencrypted_object"
+
+
+class EncryptionKeyMissing(StoreError):
+    """The key that an object was encrypted with, or is to be, is not among those that are here."""
+
+    code = "encryption_key_missing"

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.support import s3, stores
+from tests.support import encryption, s3, stores
 from tests.support.cluster.s3_servers import S3Server
 from varflow.errors import CorruptObject
 from varflow.variables.stores.base import (
@@ -551,6 +551,33 @@ class S3StoreContract(StoreContract):
         assert store.url == self.place.url
 
 
+class TestEncryptedMemoryStore(StoreContract):
+    @pytest_asyncio.fixture
+    async def store(self) -> AsyncIterator[ObjectStore]:
+        store = encryption.encrypted(MemoryStore())
+        await store.open()
+        yield store
+        await store.close()
+
+
+class TestEncryptedFileStore(StoreContract):
+    @pytest_asyncio.fixture
+    async def store(self, tmp_path: Path) -> AsyncIterator[ObjectStore]:
+        store = encryption.encrypted(FileStore(tmp_path))
+        await store.open()
+        yield store
+        await store.close()
+
+
+class TestEncryptedS3Store(StoreContract):
+    @pytest_asyncio.fixture
+    async def store(self, versitygw_bucket: tuple[S3Server, str]) -> AsyncIterator[ObjectStore]:
+        store = encryption.encrypted(s3.make_place(*versitygw_bucket).make_store())
+        await store.open()
+        yield store
+        await store.close()
+
+
 class TestS3StoreOnMoto(S3StoreContract):
     bucket = "moto_bucket"
 
@@ -649,6 +676,11 @@ class MemoryMachine(StoreMachine):
         return MemoryStore()
 
 
+class EncryptedMachine(StoreMachine):
+    def make_store(self) -> ObjectStore:
+        return encryption.encrypted(MemoryStore())
+
+
 class FileMachine(StoreMachine):
     folder: tempfile.TemporaryDirectory[str]
 
@@ -663,6 +695,9 @@ class FileMachine(StoreMachine):
 
 TestMemoryAgainstADict = MemoryMachine.TestCase
 TestMemoryAgainstADict.settings = settings(max_examples=50, stateful_step_count=30)
+
+TestEncryptedAgainstADict = EncryptedMachine.TestCase
+TestEncryptedAgainstADict.settings = settings(max_examples=25, stateful_step_count=25)
 
 TestFileAgainstADict = FileMachine.TestCase
 TestFileAgainstADict.settings = settings(max_examples=25, stateful_step_count=25)

@@ -17,8 +17,9 @@ from zlib import crc32
 
 import orjson
 
-from varflow.errors import CorruptObject
+from varflow.errors import CorruptObject, EncryptionKeyMissing
 from varflow.variables import paths
+from varflow.variables.encryption import headers
 
 _BEGIN: Final = b'{"varflow":%d,"crc":"' % paths.LAYOUT
 _CRC_END: Final = len(_BEGIN) + 8
@@ -37,9 +38,14 @@ def split(data: bytes, *, path: str) -> tuple[dict[str, Any], int]:
 
     Raises:
         CorruptObject: no header of this version stands at the beginning; names `path`.
+        EncryptionKeyMissing: it is encrypted.
     """
     end = data.find(b"\n")
     rest = data[_REST:end]
+    if headers.is_sealed(data):
+        raise EncryptionKeyMissing(
+            f"{paths.describe(path)} is encrypted, and this program was given no keys"
+        )
     if not data.startswith(_BEGIN) or end < 0:
         raise CorruptObject(f"{path} does not begin with a header of layout {paths.LAYOUT}")
     if data[_CRC_END:_REST] != b'",' or data[len(_BEGIN) : _CRC_END] != b"%08x" % crc32(rest):

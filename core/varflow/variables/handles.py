@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from varflow.errors import CorruptObject
+from varflow.errors import CorruptObject, EncryptionKeyMissing
 from varflow.variables import contents, paths, preconditions
 from varflow.variables.records import Value
 from varflow.variables.scopes import AnyAddress
@@ -105,6 +105,7 @@ class Variable(VariableInfo):
 
         Raises (while iterating):
             CorruptObject: the body is missing, or is not what was written; names the variable.
+            EncryptionKeyMissing: the body's key is not here; names the variable.
             StoreError: the store could not deliver.
         """
         stop = self.size if length is None else min(self.size, start + length)
@@ -145,8 +146,8 @@ class Variable(VariableInfo):
         try:
             async for chunk in self._store.read_body(path, start=start, length=length):
                 yield chunk
-        except CorruptObject as error:
-            raise CorruptObject(f"{self._name()} has lost its bytes: {error}") from error
+        except (CorruptObject, EncryptionKeyMissing) as error:
+            raise type(error)(f"{self._name()} has lost its bytes: {error}") from error
 
     def _name(self) -> str:
         return f"variable {self.address} revision {self.rev}"

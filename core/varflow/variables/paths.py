@@ -42,6 +42,7 @@ PROBES: Final = "probes/"
 """Prefix of all probes; outside of every owner's, where no sweeper looks."""
 
 _VERSION: Final = f"v{LAYOUT}"
+_NOTE: Final = "owner.json"
 _REMEMBERED: Final = 4096
 _WITH_REVISIONS: Final = frozenset({"n", "w"})
 
@@ -166,7 +167,42 @@ def log_chunk(owners: Owners, name: str) -> str:
 
 def owner(owners: Owners) -> str:
     """Return the path of the note that says whose prefix this is."""
-    return f"{namespace_prefix(owners)}owner.json"
+    return namespace_prefix(owners) + _NOTE
+
+
+def namespace_of(path: str) -> str:
+    """Return the UID of the namespace that an object belongs to; nothing for one of none."""
+    place = parse(path)
+    return place.namespace if place else ""
+
+
+def is_public(path: str) -> bool:
+    """Tell whether everybody who sees the store may read the object: it is about the store."""
+    if path == MARKER:
+        return True
+    place = parse(path)
+    return place is not None and place.folder == _NOTE
+
+
+def describe(path: str) -> str:
+    """Return what an object is, for people who know variables and no paths."""
+    match path.split("/", 6)[3:]:
+        case ["n", key]:
+            return f"variable namespace/{key}"
+        case ["w", _, key]:
+            return f"variable workflow/{key}"
+        case ["h", "n", key, rev] | ["h", "w", _, key, rev]:
+            return f"revision {rev} of variable {key}"
+        case ["i", _, "vars", key]:
+            return f"variable instance/{key}"
+        case ["i", instance, part, name]:
+            return f"{name!r} in {part} of instance {instance}"
+        case ["s", _, *names]:
+            return f"state {'/'.join(names)}"
+        case ["bodies", body_id]:
+            return f"the value {body_id}"
+        case _:
+            return f"the object {path}"
 
 
 def probe_record(probe: str, check: str, name: str) -> str:

@@ -1,0 +1,1 @@
+"""Encryption: keys, the form of sealed objects, the store that wraps others."""
