@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -18,9 +18,10 @@ from typing import Final
 from varflow.variables import keys
 from varflow.variables.scopes import Owners
 from varflow.variables.stores import opening
+from varflow.variables.stores.base import ObjectStore
 from varflow.variables.stores.credentials import Credentials
 from varflow.variables.variables import Variables
-from varflow_cli import streams
+from varflow_cli import encrypting, streams
 from varflow_cli.failures import Mistake
 
 CLUSTER: Final = "local"
@@ -86,9 +87,23 @@ async def open_variables(
     credentials: Credentials | None = None,
     writer: str = "varflow",
     max_bytes: int | None = None,
+    wrap: Callable[[ObjectStore], ObjectStore] | None = None,
 ) -> AsyncIterator[Variables]:
-    """Open the variables in a store; on leaving, everything that was begun is finished."""
-    store = opening.open_store(url, credentials=credentials)
+    """Open the variables in a store; on leaving, everything that was begun is finished.
+
+    Args:
+        url: Where the store is.
+        credentials: As `opening.open_store` takes them.
+        writer: Who writes, for people.
+        max_bytes: Longest value.
+        wrap: Encrypts the store; by default with the keys in the environment, if there are any.
+
+    Raises:
+        Mistake: the environment says something about keys that cannot be.
+        InvalidInput: the URL names no store.
+        StoreError: it cannot be used.
+    """
+    store = (wrap or encrypting.wrap)(opening.open_store(url, credentials=credentials))
     history = opening.find_history(url)
     variables = Variables(store, writer=writer, max_bytes=max_bytes, history=history)
     try:

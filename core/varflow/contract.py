@@ -230,6 +230,10 @@ class SidecarSettings:
     """URL of the object store."""
     token: str = _setting("VARFLOW_TOKEN", "", is_secret=True)
     """Bearer token that action requests must carry; empty switches the check off."""
+    encryption: str = _setting("VARFLOW_ENCRYPTION", "")
+    """on, migrate or off (see `encryption.policies`); empty is on where there are keys."""
+    encryption_keys: str = _setting("VARFLOW_ENCRYPTION_KEYS", "", is_secret=True)
+    """The namespace's keys (see `encryption.keyrings`); empty for none."""
     shared_dir: str = _setting("VARFLOW_SHARED_DIR", SHARED_DIR)
     function_port: int = _setting("VARFLOW_FUNCTION_PORT", FUNCTION_PORT)
     action_port: int = _setting("VARFLOW_ACTION_PORT", ACTION_PORT)

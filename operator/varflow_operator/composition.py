@@ -8,6 +8,7 @@ from functools import partial
 
 from varflow.language.evaluating import Evaluator
 from varflow.logs import StoreLog
+from varflow.variables.encryption.policies import Policy
 from varflow_operator import names
 from varflow_operator.announcing import Announcer
 from varflow_operator.instances.blueprints import Blueprints
@@ -46,7 +47,9 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
             revisions=revisions,
             note_functions=ground.pods.note_functions,
             note=partial(supplies.metrics.reconciled, WORKFLOW),
+            keys=supplies.keys.of,
         )
+        supplies.keys.tell(changed=workflows.wake_all)
         instances.tell(deleted=sweeper.note_deleted, released=workflows.wake)
         ground.definitions.tell(gone=instances.lose_workflow)
         declared = DeclaredVariables(
@@ -54,6 +57,7 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
             supplies.variables,
             ownership,
             note=partial(supplies.metrics.reconciled, VARIABLE),
+            keeps_secrets=Policy(settings.encryption).writes_sealed,
         )
         announcer = Announcer(cluster, reporter=settings.pod_name)
         of_workflows = (workflows, ground.definitions, _Following(declared), announcer)
@@ -64,7 +68,7 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
                 Subscription(INSTANCE, (instances, ground.sightings, announcer)),
                 Subscription(POD, (ground.pods,), labels=_OUR_PODS),
             ),
-            workers=(workflows, declared, instances, sweeper, announcer),
+            workers=(workflows, declared, instances, sweeper, announcer, supplies.keys),
         )
 
 
@@ -117,4 +121,5 @@ def _platform(supplies: Supplies) -> Platform:
         ),
         store=settings.sidecar_store,
         credentials=supplies.credentials.store,
+        encryption=Policy(settings.encryption),
     )

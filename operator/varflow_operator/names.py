@@ -22,6 +22,10 @@ OPERATOR_SECRET: Final = "varflow-operator"
 """In the operator's namespace: what it keeps for itself."""
 TOKEN_KEY: Final = "token-key"
 """In the operator's Secret: the key of which all tokens are made."""
+ENCRYPTION_SECRET: Final = "varflow-encryption"
+"""In a user's namespace: the keys that its variables are encrypted with."""
+KEYS_KEY: Final = "keys"
+"""In that Secret: the keys, as `KeyRing.encode` writes them."""
 ACTION_SECRETS: Final = "varflow-secrets"
 """In a user's namespace: the values that actions may name as `secrets`."""
 
@@ -38,7 +42,7 @@ LABEL_WORKFLOW_UID: Final = f"{GROUP}/workflow-uid"
 LABEL_FUNCTION: Final = f"{GROUP}/function"
 LABEL_SPEC: Final = f"{GROUP}/spec"
 ANNOTATION_ACCESS: Final = f"{GROUP}/access"
-"""On a pod: changes with the token and the credentials, so that new ones reach every sidecar."""
+"""On a pod: changes with token, credentials and keys, so that new ones reach every sidecar."""
 ANNOTATION_CANCELLED_BY: Final = f"{GROUP}/cancelled-by"
 """On a subflow's instance: the one that started it has cancelled it, and nobody else."""
 
@@ -50,6 +54,7 @@ class Component(StrEnum):
     STORE = "store"
     OPERATOR = "operator"
     SETTINGS = "settings"
+    ENCRYPTION = "encryption"
 
 
 class ConditionType(StrEnum):
@@ -80,6 +85,10 @@ class Reason(StrEnum):
     WORKFLOW_NOT_FOUND = "WorkflowNotFound"
     SOURCE_NOT_FOUND = "SourceNotFound"
     """The Secret or ConfigMap of `valueFrom`, or its key, is not there."""
+    ENCRYPTION_KEY_MISSING = "EncryptionKeyMissing"
+    """The namespace's keys are lost, or cannot be read as keys."""
+    ENCRYPTION_OFF = "EncryptionOff"
+    """A value out of a Secret, and nothing is encrypted in this cluster."""
     TOO_LARGE = "TooLarge"
     STORE_FAILED = "StoreFailed"
     """The store cannot be used as it is; trying again alone does not help."""
@@ -136,7 +145,7 @@ def sidecar_secret(workflow: str) -> str:
 
 def is_reserved_secret(name: str) -> bool:
     """Tell whether a Secret may be Varflow's own, which no function and no value may read."""
-    return name.endswith(_SECRET_SUFFIX) or name == OPERATOR_SECRET
+    return name.endswith(_SECRET_SUFFIX) or name in {OPERATOR_SECRET, ENCRYPTION_SECRET}
 
 
 def revision(workflow: str, revision: str) -> str:

@@ -11,6 +11,7 @@ from varflow.variables.promises import Verdict
 from varflow.variables.variables import Variables
 from varflow_operator.cluster import Cluster
 from varflow_operator.credentials import OperatorCredentials
+from varflow_operator.encryption.keeping import NamespaceKeys
 from varflow_operator.leadership import Leadership
 from varflow_operator.metrics import Metrics
 from varflow_operator.observing import Subscription
@@ -34,6 +35,7 @@ class Supplies:
     variables: Variables
     verdict: Verdict
     """Which promises hold over their store."""
+    keys: NamespaceKeys
     credentials: OperatorCredentials
     leadership: Leadership
     metrics: Metrics

@@ -76,11 +76,6 @@ class _Process:
         # of its own, so that renewals never queue behind the workers' requests
         lease_cluster = await stack.enter_async_context(Cluster.connect(observe=observe))
         found = await insist("Secrets", lambda: credentials.load(cluster, settings))
-        variables = await insist("store", lambda: storing.open_variables(settings, found))
-        stack.push_async_callback(variables.close)
-        verdict = await storing.Judging(insist, self.readiness, self.metrics).judge(
-            variables.store, accepts_unsafe=settings.accepts_unsafe_store
-        )
         leadership = Leadership(
             lease_cluster,
             namespace=settings.namespace,
@@ -88,11 +83,20 @@ class _Process:
             seconds=settings.lease_seconds,
             note=self._stand_by,
         )
+        guarded = cluster.guarded(lambda: leadership.is_held)
+        variables, keys = await insist(
+            "store", lambda: storing.open_variables(settings, found, guarded)
+        )
+        stack.push_async_callback(variables.close)
+        verdict = await storing.Judging(insist, self.readiness, self.metrics).judge(
+            variables.store, accepts_unsafe=settings.accepts_unsafe_store
+        )
         return Supplies(
             settings=settings,
-            cluster=cluster.guarded(lambda: leadership.is_held),
+            cluster=guarded,
             variables=variables,
             verdict=verdict,
+            keys=keys,
             credentials=found,
             leadership=leadership,
             metrics=self.metrics,

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from varflow.contract import METRICS_PORT
 from varflow.errors import InvalidInput
+from varflow.variables.encryption.policies import Policy
 
 _LAST_PORT: Final = 65535
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -100,6 +101,12 @@ class OperatorSettings:
         False,
         "true: work over a store that breaks promises, which the log and /readyz then name",
         _is_true,
+    )
+    encryption: str = _setting(
+        "VARFLOW_ENCRYPTION",
+        str(Policy.ON),
+        "on, off, or migrate: encrypt, and accept what was written plainly before",
+        _one_of(*Policy),
     )
     sidecar_image: str = _setting("VARFLOW_SIDECAR_IMAGE", "", "image of the sidecars")
     sidecar_pull_policy: str = _setting(

@@ -15,11 +15,15 @@ from typing import Final, TypeVar
 
 from varflow.errors import ClusterError, StoreError, StoreUnavailable
 from varflow.variables import layouts, probing
+from varflow.variables.encryption import wrapping
+from varflow.variables.encryption.policies import Policy
 from varflow.variables.promises import Verdict
 from varflow.variables.stores import opening
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.variables import Variables
+from varflow_operator.cluster import Cluster
 from varflow_operator.credentials import OperatorCredentials
+from varflow_operator.encryption.keeping import NamespaceKeys
 from varflow_operator.metrics import Metrics
 from varflow_operator.readiness import Readiness
 from varflow_operator.settings import OperatorSettings
@@ -58,8 +62,10 @@ class Insisting:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-async def open_variables(settings: OperatorSettings, credentials: OperatorCredentials) -> Variables:
-    """Open the store.
+async def open_variables(
+    settings: OperatorSettings, credentials: OperatorCredentials, cluster: Cluster
+) -> tuple[Variables, NamespaceKeys]:
+    """Open the store, and return who has its keys, which are in the cluster.
 
     Raises:
         InvalidInput: its URL names none.
@@ -67,13 +73,16 @@ async def open_variables(settings: OperatorSettings, credentials: OperatorCreden
         StoreError: it cannot be used.
     """
     store = opening.open_store(settings.store, credentials=credentials.store)
+    policy = Policy(settings.encryption)
+    keys = NamespaceKeys(cluster, store, policy=policy, namespaces=settings.watch_namespaces)
+    store = wrapping.wrap(store, keys, policy)
     variables = Variables(store, writer="operator", history=opening.find_history(settings.store))
     try:
         await variables.open()
     except StoreError:
         await variables.close()
         raise
-    return variables
+    return variables, keys
 
 
 class Judging:

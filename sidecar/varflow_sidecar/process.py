@@ -6,7 +6,9 @@ import contextlib
 import logging
 
 from varflow.contract import SidecarSettings
+from varflow.variables.encryption import wrapping
 from varflow.variables.stores import opening
+from varflow.variables.stores.base import ObjectStore
 from varflow.variables.variables import Variables
 from varflow_sidecar import draining
 from varflow_sidecar.function import Endpoint
@@ -17,11 +19,20 @@ from varflow_sidecar.web.app import create_action_app, create_health_app, create
 _logger = logging.getLogger(__name__)
 
 
+def _open_store(settings: SidecarSettings) -> ObjectStore:
+    return wrapping.wrap_as_told(
+        opening.open_store(settings.store),
+        policy=settings.encryption,
+        keys=settings.encryption_keys,
+        source="VARFLOW_ENCRYPTION_KEYS",
+    )
+
+
 async def run(settings: SidecarSettings) -> None:
     """Serve until a signal comes, then drain.
 
     Raises:
-        InvalidInput: the store's URL names none.
+        InvalidInput: the store's URL names none, or its keys are none.
         StoreError: the store cannot be used.
         OSError: a port is taken, or the shared folder cannot be made.
     """
@@ -29,7 +40,7 @@ async def run(settings: SidecarSettings) -> None:
     signals.install()
     async with contextlib.AsyncExitStack() as stack:
         variables = Variables(
-            opening.open_store(settings.store),
+            _open_store(settings),
             writer="sidecar",
             max_bytes=settings.max_variable_bytes,
             history=opening.find_history(settings.store),

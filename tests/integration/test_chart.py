@@ -229,6 +229,27 @@ def test_data_and_kinds_outlive_the_release(helm: Helm) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param((), "on", id="as it comes"),
+        pytest.param(("encryption.acceptPlain=true",), "migrate", id="over an older store"),
+        pytest.param(("encryption.enabled=false",), "off", id="off"),
+    ],
+)
+def test_encryption_is_the_same_for_operator_and_command_line(
+    helm: Helm, values: tuple[str, ...], expected: str
+) -> None:
+    objects = helm.objects(*values)
+    settings = of_kind(objects, "ConfigMap")["varflow-settings"]["data"]
+    (container,) = of_kind(objects, "Deployment")["varflow-operator"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    env = {it["name"]: it.get("value") for it in container["env"]}
+
+    assert settings["encryption"] == env["VARFLOW_ENCRYPTION"] == expected
+
+
 def test_release_holds_no_secret(helm: Helm) -> None:
     assert of_kind(helm.objects(), "Secret") == {}
 
@@ -244,7 +265,7 @@ def test_store_is_the_same_for_operator_sidecars_and_command_line(helm: Helm) ->
     env = {it["name"]: it.get("value") for it in container["env"]}
 
     url = "s3://ours/a/b?endpoint=https://s3.example.com&region=us-east-1&history=3"
-    assert settings == {"store": url, "storeSecret": "s3-keys"}
+    assert settings == {"store": url, "storeSecret": "s3-keys", "encryption": "on"}
     assert env["VARFLOW_SIDECAR_STORE"] == url
     assert env["VARFLOW_STORE"] == f"{url}&createBucket=true"
     assert env["VARFLOW_STORE_SECRET"] == "s3-keys"

@@ -75,6 +75,11 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version | replace "+" "_" }
 s3://{{ $s3.bucket | default "varflow" }}{{ with $s3.prefix }}/{{ . }}{{ end }}?{{ join "&" $query }}
 {{- end -}}
 
+{{/* What is encrypted: on, off, or migrate. */}}
+{{- define "varflow.encryption" -}}
+{{- if not .Values.encryption.enabled }}off{{ else if .Values.encryption.acceptPlain }}migrate{{ else }}on{{ end -}}
+{{- end -}}
+
 {{/* The Secret with the store's credentials; empty: the AWS SDK finds them. */}}
 {{- define "varflow.storeSecret" -}}
 {{- if .Values.store.embedded.enabled }}{{ include "varflow.s3" . }}{{ else }}{{ .Values.store.s3.existingSecret }}{{ end -}}

@@ -19,6 +19,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from varflow.errors import ClusterError, ObjectNotFound, ObjectRefused
+from varflow.variables.encryption import wrapping
+from varflow.variables.encryption.policies import Policy
 from varflow.variables.scopes import Owners
 from varflow.variables.stores import s3_urls
 from varflow.variables.stores.credentials import Credentials
@@ -26,6 +28,7 @@ from varflow.variables.variables import Variables
 from varflow_cli import storing
 from varflow_cli.cluster import port_forwarding, services
 from varflow_cli.cluster.connecting import Connection
+from varflow_cli.cluster.encrypting import SecretKeys
 from varflow_cli.cluster.services import ServiceAddress
 from varflow_cli.failures import Failure, Mistake
 from varflow_operator import names
@@ -46,6 +49,7 @@ class Settings:
     url: str
     secret: str
     """Name of the Secret with the keys; empty: whoever opens the store has their own."""
+    encryption: Policy = Policy.OFF
 
 
 @contextlib.asynccontextmanager
@@ -60,9 +64,14 @@ async def open_variables(connection: Connection) -> AsyncIterator[Variables]:
     """
     settings = await find_settings(connection)
     credentials = await _find_credentials(connection.cluster, settings)
+    keys = SecretKeys(connection.cluster, connection.namespace)
     async with (
         _reachable(connection.cluster, settings.url) as url,
-        storing.open_variables(url, credentials=credentials) as variables,
+        storing.open_variables(
+            url,
+            credentials=credentials,
+            wrap=lambda store: wrapping.wrap(store, keys, settings.encryption),
+        ) as variables,
     ):
         yield variables
 
@@ -100,6 +109,7 @@ def choose_settings(found: list[Object], *, where: str | None) -> Settings:
         namespace=found[0]["metadata"]["namespace"],
         url=data.get("store") or "",
         secret=data.get("storeSecret") or "",
+        encryption=Policy(data.get("encryption") or Policy.OFF),
     )
 
 

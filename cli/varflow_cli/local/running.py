@@ -21,7 +21,7 @@ from varflow.engine import codes
 from varflow.engine.messages import Finish, InstanceStatus
 from varflow.language.evaluating import Evaluator
 from varflow.variables.variables import Variables
-from varflow_cli import storing, trusting
+from varflow_cli import encrypting, storing, trusting
 from varflow_cli.local import declaring, guarding, serving, signals
 from varflow_cli.local.families import Family, Ground, ProgressLog
 from varflow_cli.local.functions import LocalFunction, LocalFunctions
@@ -206,4 +206,5 @@ def _warn_of_taken_port(plan: Plan, served: Served, progress: Progress) -> None:
 def _environ(environ: Mapping[str, str], launch: Launch, served: Served) -> dict[str, str]:
     # What a Python function prints should be seen when it prints it, not when it ends.
     usual = {"PYTHONUNBUFFERED": "1"}
-    return {**usual, **environ, **launch.environ, SIDECAR_URL: served.url}
+    told = {name: text for name, text in environ.items() if name not in encrypting.VARIABLES}
+    return {**usual, **told, **launch.environ, SIDECAR_URL: served.url}

@@ -178,7 +178,7 @@ def namespace_of(path: str) -> str:
 
 def is_public(path: str) -> bool:
     """Tell whether everybody who sees the store may read the object: it is about the store."""
-    if path == MARKER:
+    if path == MARKER or path.startswith(PROBES):
         return True
     place = parse(path)
     return place is not None and place.folder == _NOTE

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 
+from varflow.variables.encryption.keyrings import KeyRing
 from varflow.variables.stores.credentials import Credentials
 
 
@@ -18,9 +19,11 @@ class Access:
     """URL of the store, as sidecars reach it."""
     credentials: Credentials | None = None
     """None leaves it to what the cloud gives the pod."""
+    keys: KeyRing | None = None
+    """What the namespace's variables are encrypted with; pods read them where the operator does."""
 
     def environ(self) -> dict[str, str]:
-        """Return the sidecars' environment variables."""
+        """Return the sidecars' environment variables that come from the workflow's own Secret."""
         return {
             "VARFLOW_TOKEN": self.token,
             "VARFLOW_STORE": self.store,
@@ -30,6 +33,8 @@ class Access:
     def mark(self) -> str:
         """Return a text that changes with the content and tells nothing about it."""
         content = "\0".join(f"{name}={value}" for name, value in sorted(self.environ().items()))
+        if self.keys is not None:
+            content += f"\0{self.keys.encode()}"
         return hmac.new(self.token.encode(), content.encode(), hashlib.sha256).hexdigest()[:16]
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from varflow.variables.encryption.keyrings import KeyRing
+from varflow.variables.encryption.policies import Policy
 from varflow.variables.stores.credentials import Credentials
 from varflow_operator import names
 from varflow_operator.kinds import CONTROLLER_REVISION, DEPLOYMENT, SECRET, WORKFLOW, Kind, Object
@@ -28,10 +30,11 @@ class Platform:
     store: str
     """URL of the store, as sidecars reach it; may hold credentials, so it is kept secret."""
     credentials: Credentials | None = None
+    encryption: Policy = Policy.OFF
 
-    def access(self, token: str) -> Access:
+    def access(self, token: str, keys: KeyRing | None = None) -> Access:
         """Return what the sidecars of the workflow with this token need."""
-        return Access(token=token, store=self.store, credentials=self.credentials)
+        return Access(token=token, store=self.store, credentials=self.credentials, keys=keys)
 
 
 def secret(owner: Owner, access: Access) -> Object:
@@ -50,7 +53,7 @@ def secret(owner: Owner, access: Access) -> Object:
     }
 
 
-def deployment(function: FunctionPods, image: SidecarImage, access: Access) -> Object:
+def deployment(function: FunctionPods, platform: Platform, access: Access) -> Object:
     """Return the Deployment of one function spec; how many pods it has is the scaler's to say."""
     head = _head(DEPLOYMENT, function.owner, function.deployment)
     head["metadata"]["labels"] = function.labels
@@ -63,7 +66,9 @@ def deployment(function: FunctionPods, image: SidecarImage, access: Access) -> O
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0},
             },
-            "template": pods.template(function, image, access),
+            "template": pods.template(
+                function, platform.sidecar, access, encryption=platform.encryption
+            ),
         },
     }
 

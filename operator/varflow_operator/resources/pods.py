@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from varflow import contract
 from varflow.contract import SidecarSettings
+from varflow.variables.encryption.policies import Policy
 from varflow.variables.promises import KEPT, Verdict
 from varflow_operator import names
 from varflow_operator.kinds import Object
@@ -73,7 +74,9 @@ class SidecarImage:
     verdict: Verdict = KEPT
 
 
-def template(pods: FunctionPods, image: SidecarImage, access: Access) -> Object:
+def template(
+    pods: FunctionPods, image: SidecarImage, access: Access, *, encryption: Policy = Policy.OFF
+) -> Object:
     """Return the template of a function's pods; of `access` it shows nothing."""
     kept = allowed.of(pods.function)
     return {
@@ -88,7 +91,7 @@ def template(pods: FunctionPods, image: SidecarImage, access: Access) -> Object:
         "spec": {
             **_given(kept.pod, _PASSED_ON),
             "tolerations": [*_TOLERATIONS, *kept.pod.get("tolerations", [])],
-            "initContainers": [_sidecar(pods, image, sorted(access.environ()))],
+            "initContainers": [{**_sidecar(image), "env": _settings(pods, image, access, encryption)}],
             "containers": [_function(pods, kept, access)],
             "volumes": [{"name": name, "emptyDir": {}} for name in ("shared", "tmp", _OWN_TMP)],
             "securityContext": {
@@ -129,24 +132,37 @@ _TOLERATIONS: Final = [
 ]
 
 
-def _sidecar(pods: FunctionPods, image: SidecarImage, secret: list[str]) -> Object:
-    settings = SidecarSettings(concurrency=pods.function.concurrency, verdict=image.verdict)
+def _settings(
+    pods: FunctionPods, image: SidecarImage, access: Access, encryption: Policy
+) -> list[Object]:
+    """Return the sidecar's environment."""
+    settings = SidecarSettings(
+        concurrency=pods.function.concurrency, verdict=image.verdict, encryption=encryption
+    )
     given = [
         {"name": name, "value": value}
         for name, value in settings.encode().items()
         # the API server drops an empty value, and what it has would never be what is wanted
         if value and name not in _SECRET_SETTINGS
     ]
-    source = names.sidecar_secret(pods.owner.name)
-    hidden = [
-        {"name": key, "valueFrom": {"secretKeyRef": {"name": source, "key": key}}} for key in secret
-    ]
+    own = names.sidecar_secret(pods.owner.name)
+    hidden = [_from_secret(name, own, name) for name in sorted(access.environ())]
+    if access.keys is not None:
+        keys = _from_secret("VARFLOW_ENCRYPTION_KEYS", names.ENCRYPTION_SECRET, names.KEYS_KEY)
+        hidden.append(keys)
+    return [*given, *hidden]
+
+
+def _from_secret(name: str, secret: str, key: str) -> Object:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
+def _sidecar(image: SidecarImage) -> Object:
     return {
         "name": names.SIDECAR_CONTAINER,
         "image": image.name,
         "imagePullPolicy": image.pull_policy,
         "restartPolicy": "Always",
-        "env": [*given, *hidden],
         "ports": [
             {"name": "actions", "containerPort": contract.ACTION_PORT},
             {"name": "metrics", "containerPort": contract.METRICS_PORT},

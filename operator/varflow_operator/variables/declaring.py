@@ -62,12 +62,17 @@ class DeclaredVariables:
         *,
         clock: Callable[[], float] = time.time,
         note: queues.Note = queues.ignore,
+        keeps_secrets: bool = True,
     ) -> None:
-        """Take where values are declared, where they go, whose they are, and who counts."""
+        """Take where values are declared, where they go, whose they are, and who counts.
+
+        Without `keeps_secrets` values out of Secrets are refused: the store is not encrypted.
+        """
         self._cluster = cluster
         self._variables = variables
         self._ownership = ownership
         self._clock = clock
+        self._keeps_secrets = keeps_secrets
         self._queue: Queue[_Name] = Queue(self._look, name=VARIABLE.name, note=note)
         self._done: dict[_Name, tuple[str, int]] = {}
         """UID and generation that need no further look when an event comes."""
@@ -111,7 +116,12 @@ class DeclaredVariables:
         if obj is None or "deletionTimestamp" in obj["metadata"]:
             return None
         self._follow(obj)
-        wanted = await situations.gather(obj, cluster=self._cluster, ownership=self._ownership)
+        wanted = await situations.gather(
+            obj,
+            cluster=self._cluster,
+            ownership=self._ownership,
+            keeps_secrets=self._keeps_secrets,
+        )
         if isinstance(wanted, Waiting):
             known = {} if wanted.is_value_gone else deciding.known_facts(obj)
             await self._say(obj, Verdict(conditions=wanted.conditions, facts=known))

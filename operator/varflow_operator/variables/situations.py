@@ -22,6 +22,11 @@ from varflow_operator.workflows.reading import message_of
 _MISSING_SECONDS: Final = 10.0
 """How often something that must be there is looked for."""
 
+_READABLE: Final = (
+    "the value comes out of a Secret and would be readable in the store: this Varflow encrypts "
+    "nothing; switch encryption on (docs/encryption.md), or declare the value as a plain one"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -43,8 +48,16 @@ class Waiting:
     again: float | None = None
 
 
-async def gather(obj: Object, *, cluster: Cluster, ownership: Ownership) -> Wanted | Waiting:
+async def gather(
+    obj: Object, *, cluster: Cluster, ownership: Ownership, keeps_secrets: bool = True
+) -> Wanted | Waiting:
     """Look at everything that a Variable names.
+
+    Args:
+        obj: the Variable.
+        cluster: where what it names is.
+        ownership: who finds out whose it is.
+        keeps_secrets: the store is encrypted.
 
     Raises:
         ClusterError: the cluster could not say.
@@ -54,6 +67,8 @@ async def gather(obj: Object, *, cluster: Cluster, ownership: Ownership) -> Want
         declaration = reading.read(obj)
     except InvalidWorkflowFile as error:
         return Waiting(conditions=conditions.stalled(Reason.INVALID_SPEC, message_of(error)))
+    if declaration.is_secret and not keeps_secrets:
+        return Waiting(conditions=conditions.stalled(Reason.ENCRYPTION_OFF, _READABLE))
     workflow = await _find_workflow(declaration, namespace, cluster)
     if declaration.workflow and workflow is None:
         said = f"there is no {WORKFLOW.shown(namespace, declaration.workflow)}"

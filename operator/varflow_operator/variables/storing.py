@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from varflow.errors import StoreError, StoreUnavailable, TooLarge
+from varflow.errors import EncryptionKeyMissing, StoreError, StoreUnavailable, TooLarge
 from varflow.variables.handles import VariableInfo
 from varflow.variables.variables import CLEAR, Variables
 from varflow_operator import conditions
@@ -60,13 +60,18 @@ async def store(
         found = conditions.stalled(Reason.TOO_LARGE, error.message)
         return Verdict(conditions=found, facts=known)
     except StoreError as error:
-        is_away = isinstance(error, StoreUnavailable)
-        reason = Reason.STORE_UNAVAILABLE if is_away else Reason.STORE_FAILED
-        found = conditions.working(reason, error.message)
+        found = conditions.working(_reason(error), error.message)
         return Verdict(conditions=found, facts=known, error=error)
     if choice is Choice.KEEP:
         return Verdict(conditions=conditions.ready(Reason.KEPT, _KEPT), facts={})
     return Verdict(conditions=conditions.ready(Reason.STORED), facts=known)
+
+
+def _reason(error: StoreError) -> Reason:
+    if isinstance(error, EncryptionKeyMissing):
+        return Reason.ENCRYPTION_KEY_MISSING
+    is_away = isinstance(error, StoreUnavailable)
+    return Reason.STORE_UNAVAILABLE if is_away else Reason.STORE_FAILED
 
 
 async def _write(wanted: Wanted, variables: Variables, stored: VariableInfo | None) -> VariableInfo:

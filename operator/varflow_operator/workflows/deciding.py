@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from varflow.errors import InvalidWorkflowFile, ObjectRefused
+from varflow.errors import EncryptionKeyMissing, InvalidWorkflowFile, ObjectRefused
 from varflow.language.workflow import Workflow
+from varflow.variables.encryption.keyrings import KeyRing
 from varflow_operator import conditions, names
 from varflow_operator.conditions import Condition
 from varflow_operator.kinds import (
@@ -59,7 +60,14 @@ class Plan:
     """Whose Deployments there are then."""
 
 
-def decide(situation: Situation, *, platform: Platform, token: str, now: float) -> Plan:
+def decide(
+    situation: Situation,
+    *,
+    platform: Platform,
+    token: str,
+    now: float,
+    keys: KeyRing | None = None,
+) -> Plan:
     """Return what to do about a workflow.
 
     Args:
@@ -67,6 +75,7 @@ def decide(situation: Situation, *, platform: Platform, token: str, now: float) 
         platform: what all workflows have in common.
         token: what its sidecars ask the operator for.
         now: seconds since the epoch.
+        keys: what the namespace's variables are encrypted with.
     """
     defined = situation.defined
     if isinstance(defined, InvalidWorkflowFile):
@@ -77,7 +86,7 @@ def decide(situation: Situation, *, platform: Platform, token: str, now: float) 
         return Plan(status=_status(situation, found, now=now), again=RETRY_SECONDS)
     functions = plans.plan(defined, situation.owner)
     wanted = _wanted(situation, functions)
-    access = platform.access(token)
+    access = platform.access(token, keys)
     return Plan(
         apply=(
             *_secret(situation, access),
@@ -94,6 +103,12 @@ def decide(situation: Situation, *, platform: Platform, token: str, now: float) 
 def refuse(situation: Situation, error: ObjectRefused, *, now: float) -> Plan:
     """Return what to do when the API server has refused an object of the plan."""
     found = conditions.stalled(Reason.REFUSED, error.message)
+    return Plan(status=_status(situation, found, now=now), again=RETRY_SECONDS)
+
+
+def lack_keys(situation: Situation, error: EncryptionKeyMissing, *, now: float) -> Plan:
+    """Return what to do when the namespace's keys are lost: say so; pods go on with theirs."""
+    found = conditions.stalled(Reason.ENCRYPTION_KEY_MISSING, error.message)
     return Plan(status=_status(situation, found, now=now), again=RETRY_SECONDS)
 
 
@@ -136,7 +151,7 @@ def _deployments(
     return [
         (DEPLOYMENT, _with_replicas(built, function, there.get(name)))
         for name, function in wanted.items()
-        for built in [objects.deployment(function, platform.sidecar, access)]
+        for built in [objects.deployment(function, platform, access)]
         if not comparing.holds(built, there.get(name))
     ]
 

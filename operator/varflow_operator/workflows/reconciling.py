@@ -8,10 +8,11 @@ next look, within the hour at the latest.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple, TypeAlias
 
-from varflow.errors import ObjectRefused
+from varflow.errors import EncryptionKeyMissing, ObjectRefused
+from varflow.variables.encryption.keyrings import KeyRing
 from varflow_operator import queues
 from varflow_operator.cluster import Cluster
 from varflow_operator.kinds import WORKFLOW, Object
@@ -20,8 +21,9 @@ from varflow_operator.queues import Queue
 from varflow_operator.resources.objects import Platform
 from varflow_operator.resources.plans import FunctionPods
 from varflow_operator.workflows import acting, deciding, situations
+from varflow_operator.workflows.deciding import Plan
 from varflow_operator.workflows.revisions import Revisions
-from varflow_operator.workflows.situations import LiveRevisions
+from varflow_operator.workflows.situations import LiveRevisions, Situation
 
 
 class _Name(NamedTuple):
@@ -38,6 +40,14 @@ def _ignore(_functions: Iterable[FunctionPods]) -> None:
     """Tell nobody."""
 
 
+async def _no_keys(_obj: Object) -> KeyRing | None:
+    """Encrypt nothing."""
+    return None
+
+
+FindKeys: TypeAlias = Callable[[Object], Awaitable[KeyRing | None]]
+
+
 class Workflows:
     """All Workflow objects that this operator looks after."""
 
@@ -52,6 +62,7 @@ class Workflows:
         note_functions: Callable[[Iterable[FunctionPods]], None] = _ignore,
         clock: Callable[[], float] = time.time,
         note: queues.Note = queues.ignore,
+        keys: FindKeys = _no_keys,
     ) -> None:
         """Take what workflows need.
 
@@ -64,6 +75,7 @@ class Workflows:
             note_functions: Told which Deployments there are, for who scales them.
             clock: Seconds since the epoch.
             note: Told of each look, for metrics.
+            keys: Object -> what its namespace's variables are encrypted with.
         """
         self._cluster = cluster
         self._platform = platform
@@ -72,6 +84,7 @@ class Workflows:
         self._revisions = revisions or Revisions(cluster)
         self._note_functions = note_functions
         self._clock = clock
+        self._keys = keys
         self._queue: Queue[_Name] = Queue(self._look, name=WORKFLOW.name, note=note)
         self._done: dict[_Name, tuple[str, int]] = {}
         """UID and generation that need no further look when an event comes."""
@@ -90,6 +103,12 @@ class Workflows:
         """Have a workflow looked at: an old revision is not needed any more, or pods are gone."""
         self._queue.request(_Name(namespace, name))
 
+    def wake_all(self, namespace: str) -> None:
+        """Have all workflows of a namespace looked at: its keys have changed."""
+        for key in self._done:
+            if key.namespace == namespace:
+                self._queue.request(key)
+
     async def run(self) -> None:
         """Work until cancelled."""
         await self._queue.run()
@@ -106,20 +125,29 @@ class Workflows:
         situation = await situations.gather(
             obj, cluster=self._cluster, revisions=self._revisions, live=self._live
         )
-        plan = deciding.decide(
-            situation,
-            platform=self._platform,
-            token=self._token(situation.owner.uid),
-            now=self._clock(),
-        )
-        try:
-            await acting.act(plan, obj, self._cluster)
-        except ObjectRefused as error:
-            plan = deciding.refuse(situation, error, now=self._clock())
-            await acting.write_status(plan, obj, self._cluster)
+        plan = await self._act(situation)
         self._note_functions(plan.functions)
         self._done[_Name(namespace, name)] = (situation.owner.uid, situation.generation)
         return plan.again
+
+    async def _act(self, situation: Situation) -> Plan:
+        """Do what is to be done, and return what that was."""
+        try:
+            plan = deciding.decide(
+                situation,
+                platform=self._platform,
+                token=self._token(situation.owner.uid),
+                now=self._clock(),
+                keys=await self._keys(situation.obj),
+            )
+            await acting.act(plan, situation.obj, self._cluster)
+        except ObjectRefused as error:
+            plan = deciding.refuse(situation, error, now=self._clock())
+            await acting.write_status(plan, situation.obj, self._cluster)
+        except EncryptionKeyMissing as error:
+            plan = deciding.lack_keys(situation, error, now=self._clock())
+            await acting.write_status(plan, situation.obj, self._cluster)
+        return plan
 
     async def _look(self, key: _Name) -> float | None:
         return await self.reconcile(*key)

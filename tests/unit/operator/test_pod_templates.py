@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.definitions import OWNER, PLATFORM, TOKEN, pods_of, workflow_object
+from tests.support.encryption import RING
 from varflow.contract import SidecarSettings, stop_key
 from varflow.errors import InvalidWorkflowFile
 from varflow.language.functions import ContainerFunction
+from varflow.variables.encryption.policies import Policy
 from varflow.variables.promises import Promise, Verdict
 from varflow_operator.kinds import Object
 from varflow_operator.resources import allowed, objects, pods
@@ -26,7 +29,7 @@ ACCESS = PLATFORM.access(TOKEN)
 
 
 def deployment_of(function: FunctionPods) -> Object:
-    return objects.deployment(function, PLATFORM.sidecar, ACCESS)
+    return objects.deployment(function, PLATFORM, ACCESS)
 
 
 def spec_of(function: FunctionPods) -> Any:
@@ -51,7 +54,7 @@ def test_the_sidecar_reads_its_settings_as_they_were_meant() -> None:
     sidecar, _ = containers(concurrency=3)
     given = {name: value for name, value in environ(sidecar).items() if isinstance(value, str)}
 
-    assert SidecarSettings.decode(given) == SidecarSettings(concurrency=3)
+    assert SidecarSettings.decode(given) == SidecarSettings(concurrency=3, encryption="off")
 
 
 def test_the_sidecar_is_told_what_the_store_does_not_keep() -> None:
@@ -87,6 +90,27 @@ def test_new_credentials_give_new_pods() -> None:
 
     assert other.mark() != ACCESS.mark()
     assert ACCESS.mark() == PLATFORM.access(TOKEN).mark()
+
+
+def test_the_keys_come_out_of_the_namespaces_secret_and_stand_nowhere_else() -> None:
+    access = PLATFORM.access(TOKEN, RING)
+    built = objects.deployment(pods_of(), replace(PLATFORM, encryption=Policy.ON), access)
+    spec = built["spec"]["template"]["spec"]
+    (sidecar,), (own,) = spec["initContainers"], spec["containers"]
+
+    assert environ(sidecar)["VARFLOW_ENCRYPTION"] == "on"
+    assert environ(sidecar)["VARFLOW_ENCRYPTION_KEYS"] == {
+        "secretKeyRef": {"name": "varflow-encryption", "key": "keys"}
+    }
+    assert "encryption" not in orjson.dumps(own).decode().lower()
+    assert RING.encode().strip() not in orjson.dumps(built).decode()
+    assert "VARFLOW_ENCRYPTION_KEYS" not in objects.secret(OWNER, access)["data"]
+
+
+def test_new_keys_give_new_pods() -> None:
+    marks = {PLATFORM.access(TOKEN, ring).mark() for ring in (None, RING, RING.added(bytes(32)))}
+
+    assert len(marks) == 3
 
 
 def test_the_function_starts_behind_the_sidecar_and_ends_before_it() -> None:

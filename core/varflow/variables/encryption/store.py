@@ -43,6 +43,7 @@ class EncryptedStore:
     def __init__(self, inner: ObjectStore, keys: KeySource, *, policy: Policy) -> None:
         self.url = inner.url
         self.is_durable = inner.is_durable
+        self.needs_probe = inner.needs_probe
         self._inner: Final = inner
         self._keys: Final = keys
         self._policy: Final = policy

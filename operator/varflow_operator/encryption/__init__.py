@@ -1,0 +1,1 @@
+"""The keys of the namespaces: found, made once, and looked at again."""
