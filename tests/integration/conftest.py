@@ -72,7 +72,7 @@ async def operated(
         await operator.until_ready("leading")
         url = environ["VARFLOW_STORE"]
         here = kubectl.in_namespace(namespace)
-        await asyncio.to_thread(here.apply, operating.settings(url, secret=""))
+        await asyncio.to_thread(here.apply, operating.settings(url, secret="", encryption="on"))
         kubeconfig = operating.in_namespace(api_server.kubeconfig, namespace, tmp_path)
         access = {"KUBECONFIG": str(kubeconfig), "VARFLOW_SYSTEM_NAMESPACE": namespace}
         yield Caller(tmp_path, access)

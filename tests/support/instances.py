@@ -23,13 +23,15 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.support import sidecars
+from tests.support import encryption, sidecars
 from tests.support.definitions import PLATFORM, workflow_object
 from varflow.contract import SidecarSettings
 from varflow.errors import ClusterUnavailable, ObjectExists
 from varflow.language.evaluating import Evaluator
 from varflow.logs import StoreLog
+from varflow.variables.encryption.keyrings import KeyRing
 from varflow.variables.scopes import Address, Owners, Scope
+from varflow.variables.stores.base import ObjectStore
 from varflow.variables.stores.file import FileStore
 from varflow.variables.variables import Variables
 from varflow_operator.cluster import Cluster
@@ -158,11 +160,13 @@ class FakePod:
 
 
 def _spawn(settings: SidecarSettings) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "varflow_sidecar"],
-        env={**os.environ, **settings.encode()},
-        stderr=subprocess.DEVNULL,
-    )
+    with open(f"{settings.shared_dir}.log", "ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "varflow_sidecar"],
+            env={**os.environ, **settings.encode()},
+            stdout=log,
+            stderr=log,
+        )
 
 
 class Killed(BaseException):
@@ -248,7 +252,7 @@ class Operator:
     async def _make_ground(self, stack: contextlib.AsyncExitStack) -> Ground:
         world = self._world
         cluster = await stack.enter_async_context(world.connect())
-        variables = Variables(FileStore(world.store), writer="operator")
+        variables = Variables(world.make_store(), writer="operator")
         await variables.open()
         stack.push_async_callback(variables.close)
         log = StoreLog(variables.store, note_dropped=lambda: None)
@@ -290,10 +294,17 @@ class World:
     """Writes of instance objects, by anybody."""
     function: Function = field(default_factory=lambda: Function(_echo))
     pods: dict[str, FakePod] = field(default_factory=dict)
+    keys: KeyRing | None = None
+    """With which everything is encrypted."""
 
     @property
     def store(self) -> Path:
         return self.folder / "store"
+
+    def make_store(self) -> ObjectStore:
+        """Return a driver of one's own, not yet opened."""
+        driver = FileStore(self.store)
+        return encryption.encrypted(driver, self.keys) if self.keys else driver
 
     def connect(self) -> contextlib.AbstractAsyncContextManager[Cluster]:
         """Return a connection that counts what it writes to instances."""
@@ -397,7 +408,7 @@ class World:
 
     @contextlib.asynccontextmanager
     async def variables(self) -> AsyncIterator[Variables]:
-        variables = Variables(FileStore(self.store))
+        variables = Variables(self.make_store())
         await variables.open()
         try:
             yield variables
@@ -433,6 +444,7 @@ class World:
         port = await self._serve(self.function.app(name))
         settings = SidecarSettings(
             store=f"file://{self.store}",
+            encryption_keys=self.keys.encode() if self.keys else "",
             token=token_of(uid),
             shared_dir=str(self.folder / name),
             function_port=port,

@@ -104,14 +104,14 @@ class Operator:
         self.kubectl("patch", kind, name, "--subresource=status", "--type=merge", "--patch", body)
 
 
-def settings(url: str, *, secret: str) -> dict[str, Any]:
+def settings(url: str, *, secret: str, encryption: str = "") -> dict[str, Any]:
     """Return the ConfigMap by which an installation tells where its store is."""
     labels = {"app.kubernetes.io/name": "varflow", "app.kubernetes.io/component": "settings"}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "varflow-settings", "labels": labels},
-        "data": {"store": url, "storeSecret": secret},
+        "data": {"store": url, "storeSecret": secret, "encryption": encryption},
     }
 
 
