@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "instances": "List, watch and cancel the runs in a cluster, and read their logs.",
     "var": "List, read, write, copy and remove variables, whole scopes too.",
     "store": "Look at a store as a whole: its promises, and what is damaged or left over.",
+    "keys": "List and change the encryption keys of a namespace in a cluster.",
     "workflow": "End the life of a workflow's variables.",
     "namespace": "End the life of a namespace's variables.",
 }

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import s3
+from tests.support import encryption, s3
 from tests.support.crashing import When
 from tests.support.doomed import DECISION, OWNERS, Doom, DoomedSidecar, Ground, dispatch
 from tests.support.writing_function import KEYS, WritingFunction, large_value
@@ -38,8 +38,11 @@ DEADLY_CALLS = {
     ("file", "after"): range(1, STORE_CALLS + 1),
     ("s3", "before"): range(1, STORE_CALLS + 1, 2),
     ("s3", "after"): range(2, STORE_CALLS + 1, 2),
+    ("encrypted", "before"): range(1, STORE_CALLS + 1, 2),
+    ("encrypted", "after"): range(2, STORE_CALLS + 1, 2),
 }
-"""All of them over a folder; over a server a process starts ten times slower."""
+"""All of them over a folder; over a server a process starts ten times slower. Encrypted is a folder
+too: what is written is the same in number and order."""
 RANDOM_KILLS = {"file": 200, "s3": 20}
 BATCH = 20
 LONGEST_SECONDS = {"file": 0.06, "s3": 0.3}
@@ -66,8 +69,9 @@ def make_ground(tmp_path: Path, request: pytest.FixtureRequest) -> MakeGround:
     def make(kind: str) -> Ground:
         folder = tmp_path / secrets.token_hex(4)
         folder.mkdir()
-        if kind == "file":
-            return Ground(folder, (folder / "store").as_uri())
+        if kind != "s3":
+            keys = encryption.RING if kind == "encrypted" else None
+            return Ground(folder, (folder / "store").as_uri(), keys=keys)
         server = request.getfixturevalue("s3_server")
         place = s3.make_place(server, request.getfixturevalue("bucket"))
         return Ground(folder, place.url, s3.credentials_of(server))
@@ -171,7 +175,7 @@ def _run_to_the_end(ground: Ground, function_port: int) -> str:
     return str(outcome.output["name"])
 
 
-@in_either_store
+@pytest.mark.parametrize("kind", ["file", "s3", "encrypted"])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.timeout(LONG_SECONDS)
 async def test_a_sidecar_killed_at_any_store_call_leaves_all_of_its_variables_or_none(

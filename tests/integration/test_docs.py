@@ -209,6 +209,9 @@ def test_cli_page_names_every_option() -> None:
         "var rm",
         "store probe",
         "store check",
+        "keys ls",
+        "keys add",
+        "keys use",
         "workflow rm",
         "namespace rm",
     ]

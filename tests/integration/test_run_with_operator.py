@@ -97,6 +97,44 @@ async def test_events_tell_what_became_of_workflow_and_instance(
     await asyncio.to_thread(runs.wait_until, lambda: told() >= wanted, what="events")
 
 
+async def test_what_is_there_stays_readable_while_the_key_changes(caller: Caller) -> None:
+    flow = str(runs.write_workflow(caller.folder, *COUNTER))
+    await call(caller, "run", "-k", flow, "--json")
+    (first,) = (await call(caller, "keys", "ls")).stdout.decode().split()
+
+    added = await call(caller, "keys", "add")
+    _, second = (await call(caller, "keys", "ls")).stdout.decode().split()
+    used = await call(caller, "keys", "use", second)
+
+    assert added.exit_code == used.exit_code == 0
+    assert f"key {second} is added" in added.log
+    assert used.stdout.decode().split() == [second, first]
+    get = ("var", "get", "-k", "--workflow", "flow", "x")
+    assert (await call(caller, *get)).stdout == b"1"
+    # written here with a key that the operator looks up when it meets it
+    await call(caller, "var", "set", "-k", "--workflow", "flow", "x", "--value", "7")
+    ended = await call(caller, "run", "-k", flow, "--json")
+    assert ended.answer["output"] == {"x": 8}
+    assert (await call(caller, "keys", "use", "0000")).exit_code == 2
+
+
+async def test_a_lost_secret_is_named_by_the_command_line(
+    caller: Caller, kubectl: Kubectl, namespace: str
+) -> None:
+    flow = str(runs.write_workflow(caller.folder, *COUNTER))
+    await call(caller, "run", "-k", flow, "--json")
+    await asyncio.to_thread(
+        kubectl.in_namespace(namespace), "delete", "secret", "varflow-encryption"
+    )
+
+    ended = await call(caller, "var", "get", "-k", "--workflow", "flow", "x")
+
+    assert ended.exit_code == 1
+    assert ended.stdout == b""
+    assert "encryption_key_missing" in ended.log
+    assert f"{namespace}/varflow-encryption" in ended.log
+
+
 async def test_a_large_output_is_told_whole(caller: Caller) -> None:
     state = {"id": "a", "type": "noop", "transform": "jq({text: (.n * .text)})"}
     flow = str(runs.write_workflow(caller.folder, state))

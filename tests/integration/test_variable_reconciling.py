@@ -402,3 +402,18 @@ async def test_events_lead_to_looks_until_all_is_done(world: World) -> None:
 
     await eventually(is_gone, seconds=30)
     running.cancel()
+
+
+async def test_a_secret_is_refused_where_nothing_is_encrypted(world: World) -> None:
+    await world.put(SECRET, "login", data={"password": base64.b64encode(b"hunter2").decode()})
+    world.declared = DeclaredVariables(
+        world.cluster, world.variables, Ownership(world.cluster), keeps_secrets=False
+    )
+
+    reference = {"secretKeyRef": {"name": "login", "key": "password"}}
+    obj = await world.apply(secret=True, valueFrom=reference)
+
+    (ready, stalled) = obj["status"]["conditions"]
+    assert (ready["type"], ready["reason"]) == ("Ready", "EncryptionOff")
+    assert (stalled["type"], stalled["status"]) == ("Stalled", "True")
+    assert await world.value() is None

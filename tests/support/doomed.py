@@ -21,8 +21,10 @@ from typing import Self
 
 from aiohttp import web
 
+from tests.support import encryption
 from tests.support.crashing import CrashingStore, When, WrappedStore
 from varflow.contract import Dispatch, Outcome, SidecarSettings
+from varflow.variables.encryption.keyrings import KeyRing
 from varflow.variables.scopes import Owners
 from varflow.variables.stores import opening
 from varflow.variables.stores.base import ObjectStore
@@ -46,10 +48,13 @@ class Ground:
     folder: Path
     url: str
     credentials: Credentials | None = None
+    keys: KeyRing | None = None
+    """With which everything is encrypted."""
 
     def make_store(self) -> ObjectStore:
         """Return another process' view of the store: a driver of its own, not yet opened."""
-        return opening.open_store(self.url, credentials=self.credentials)
+        driver = opening.open_store(self.url, credentials=self.credentials)
+        return encryption.encrypted(driver, self.keys) if self.keys else driver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
