@@ -91,7 +91,9 @@ def template(
         "spec": {
             **_given(kept.pod, _PASSED_ON),
             "tolerations": [*_TOLERATIONS, *kept.pod.get("tolerations", [])],
-            "initContainers": [{**_sidecar(image), "env": _settings(pods, image, access, encryption)}],
+            "initContainers": [
+                {**_sidecar(image), "env": _settings(pods, image, access, encryption)}
+            ],
             "containers": [_function(pods, kept, access)],
             "volumes": [{"name": name, "emptyDir": {}} for name in ("shared", "tmp", _OWN_TMP)],
             "securityContext": {

@@ -60,9 +60,9 @@ async def test_nothing_of_a_value_lies_readable_in_the_store(inner: MemoryStore)
     assert await value.bytes() == b"small canary"
 
 
-async def test_the_marker_and_notes_stay_readable(inner: MemoryStore) -> None:
+async def test_the_marker_notes_and_probes_stay_readable(inner: MemoryStore) -> None:
     store = encrypted(inner)
-    for path in (paths.MARKER, paths.owner(OWNERS)):
+    for path in (paths.MARKER, paths.owner(OWNERS), paths.probe_record("1", "create", "a")):
         await store.put(path, b"plain")
         assert await raw(inner, path) == b"plain"
         assert await stores.data_of(store, path) == b"plain"

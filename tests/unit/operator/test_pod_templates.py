@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -60,7 +59,8 @@ def test_the_sidecar_reads_its_settings_as_they_were_meant() -> None:
 def test_the_sidecar_is_told_what_the_store_does_not_keep() -> None:
     verdict = Verdict(frozenset({Promise.UPDATES}))
     image = dataclasses.replace(PLATFORM.sidecar, verdict=verdict)
-    deployment = objects.deployment(pods_of(), image, ACCESS)
+    platform = dataclasses.replace(PLATFORM, sidecar=image)
+    deployment = objects.deployment(pods_of(), platform, ACCESS)
     (sidecar,) = deployment["spec"]["template"]["spec"]["initContainers"]
 
     assert environ(sidecar)["VARFLOW_STORE_LACKS"] == "updates"
@@ -94,7 +94,9 @@ def test_new_credentials_give_new_pods() -> None:
 
 def test_the_keys_come_out_of_the_namespaces_secret_and_stand_nowhere_else() -> None:
     access = PLATFORM.access(TOKEN, RING)
-    built = objects.deployment(pods_of(), replace(PLATFORM, encryption=Policy.ON), access)
+    built = objects.deployment(
+        pods_of(), dataclasses.replace(PLATFORM, encryption=Policy.ON), access
+    )
     spec = built["spec"]["template"]["spec"]
     (sidecar,), (own,) = spec["initContainers"], spec["containers"]
 
