@@ -1,7 +1,7 @@
 """Varflow in a cluster, installed as its users install it, and how tests look into it.
 
-The chart with its default values, the images from `make images`; a plain S3 client that knows
-nothing of Varflow reads the bucket through a port-forward.
+The chart with its default values, the images from `make images`; a plain S3 client reads
+the bucket through a port-forward, and the namespaces' Secrets open what it finds.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ from botocore.config import Config
 from tests.support.charts import CHART, SYSTEM
 from tests.support.cluster.kubectl import Kubectl
 from tests.support.cluster.targets import Target
+from varflow.variables import paths
+from varflow.variables.encryption import sealing
+from varflow.variables.encryption.headers import Header
+from varflow.variables.encryption.keyrings import KeyRing
+from varflow.variables.stores import s3_keys
 
 INSTALL_SECONDS = 60
 BUCKET = "varflow"
@@ -97,8 +102,9 @@ def forwarded(kubectl: Kubectl, service: str, port: int) -> Iterator[int]:
 class Bucket:
     """The embedded server's bucket, as an S3 client sees it."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, kubectl: Kubectl) -> None:
         self._client = client
+        self._kubectl = kubectl
 
     def names(self, prefix: str = "") -> list[str]:
         """Return the objects' names."""
@@ -106,9 +112,20 @@ class Bucket:
         return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
     def read(self, key: str) -> bytes:
-        """Return an object."""
+        """Return an object, opened with its namespace's keys."""
         data: bytes = self._client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-        return data
+        path, header = s3_keys.find_path(key), Header.decode(data)
+        assert path is not None, key
+        assert header is not None, f"{key} is not encrypted"
+        found = self._ring_of(paths.namespace_of(path)).find(header.key_id)
+        assert found is not None, f"{key} has a key that nobody has"
+        return sealing.open_whole(data, found, header, path=path)
+
+    def _ring_of(self, uid: str) -> KeyRing:
+        namespaces = self._kubectl.get("namespaces")["items"]
+        (name,) = [it["metadata"]["name"] for it in namespaces if it["metadata"]["uid"] == uid]
+        secret = self._kubectl.in_namespace(name).get("secret", "varflow-encryption")
+        return KeyRing.decode(base64.b64decode(secret["data"]["keys"]).decode(), source=name)
 
 
 @contextlib.contextmanager
@@ -130,7 +147,7 @@ def bucket(installation: Installation) -> Iterator[Bucket]:
             config=Config(s3={"addressing_style": "path"}),
         )
         with contextlib.closing(client):
-            yield Bucket(client)
+            yield Bucket(client, kubectl)
 
 
 def eventually(look: Callable[[], T], *, seconds: float, what: str) -> T:

@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from varflow.errors import ClusterError, ObjectNotFound, ObjectRefused
-from varflow.variables.encryption import wrapping
+from varflow.variables.encryption import policies, wrapping
 from varflow.variables.encryption.policies import Policy
 from varflow.variables.scopes import Owners
 from varflow.variables.stores import s3_urls
@@ -109,7 +109,7 @@ def choose_settings(found: list[Object], *, where: str | None) -> Settings:
         namespace=found[0]["metadata"]["namespace"],
         url=data.get("store") or "",
         secret=data.get("storeSecret") or "",
-        encryption=Policy(data.get("encryption") or Policy.OFF),
+        encryption=policies.parse(data.get("encryption") or Policy.OFF, has_keys=True),
     )
 
 

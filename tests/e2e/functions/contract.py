@@ -70,7 +70,9 @@ def look_around(request: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], b
     names = " ".join(os.environ).upper()
     found = {
         "secret names in the environment": [
-            name for name in ("AWS_", "VARFLOW_TOKEN", "VARFLOW_STORE") if name in names
+            name
+            for name in ("AWS_", "VARFLOW_TOKEN", "VARFLOW_STORE", "VARFLOW_ENCRYPTION")
+            if name in names
         ],
         "service account": Path("/var/run/secrets/kubernetes.io").exists(),
         "action port": _status(f"http://127.0.0.1:8890/actions/{aid}"),
