@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from tests.support import s3, stores
+from tests.support import encryption, s3, stores
 from tests.support.cluster.s3_servers import S3Server
 from tests.support.variables import OWNERS, Clock, address
 from varflow.variables import decisions, paths, pendings, records, sweeps
@@ -83,12 +83,15 @@ def begin_upload(place: s3.Place, path: str) -> None:
         client.create_multipart_upload(Bucket=place.bucket, Key=f"{place.prefix}/{path}!")
 
 
-@pytest.fixture(params=["memory", "file", "moto_bucket", "versitygw_bucket"])
+@pytest.fixture(params=["memory", "encrypted", "file", "moto_bucket", "versitygw_bucket"])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     match request.param:
         case "memory":
             one = MemoryStore()
             made = World(lambda: one, keeps_tombstones=False)
+        case "encrypted":
+            sealed = encryption.encrypted(MemoryStore())
+            made = World(lambda: sealed, keeps_tombstones=False)
         case "file":
             made = World(lambda: FileStore(tmp_path / "store"), keeps_tombstones=False)
         case bucket:

@@ -28,6 +28,7 @@ from varflow.variables.encryption.policies import KeySource, Policy
 from varflow.variables.encryption.sealing import Cipher
 from varflow.variables.encryption.streams import Range, Sealing
 from varflow.variables.stores.base import Condition, Listed, ObjectStore, Versioned
+from varflow.variables.stores.upkeep import Unfinished, Upkeep
 
 T = TypeVar("T")
 
@@ -143,6 +144,22 @@ class EncryptedStore:
         async with _closing(self._inner.read_body(path, start=last, length=1)) as byte:
             async for _ in byte:
                 pass
+
+    # Upkeep, as far as the driver has any: it moves no bytes
+
+    async def remove_unchanged(self, path: str, etag: str) -> bool:
+        inner = self._inner
+        return isinstance(inner, Upkeep) and await inner.remove_unchanged(path, etag)
+
+    async def list_unfinished(self, prefix: str) -> AsyncIterator[Unfinished]:
+        if isinstance(self._inner, Upkeep):
+            async with _closing(self._inner.list_unfinished(prefix)) as found:
+                async for it in found:
+                    yield it
+
+    async def remove_unfinished(self, unfinished: Unfinished) -> None:
+        if isinstance(self._inner, Upkeep):
+            await self._inner.remove_unfinished(unfinished)
 
     # Keys
 
