@@ -118,6 +118,15 @@ async def test_what_is_there_stays_readable_while_the_key_changes(caller: Caller
     assert (await call(caller, "keys", "use", "0000")).exit_code == 2
 
 
+async def test_an_encrypted_store_can_be_checked_with_its_keys(caller: Caller) -> None:
+    flow = str(runs.write_workflow(caller.folder, *COUNTER))
+    await call(caller, "run", "-k", flow, "--json")
+
+    checked = await call(caller, "store", "check", "-k")
+
+    assert checked.exit_code == 0, checked.log
+
+
 async def test_a_lost_secret_is_named_by_the_command_line(
     caller: Caller, kubectl: Kubectl, namespace: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The keys of one namespace of a cluster, for whoever may read its Secret.
+"""The keys of a cluster's namespaces, for whoever may read their Secrets.
 
 Read when the first value needs them: whoever only lists or removes needs no such right.
 """
@@ -16,28 +16,49 @@ from varflow.variables.encryption.keyrings import KeyRing
 from varflow_operator import names
 from varflow_operator.cluster import Cluster
 from varflow_operator.encryption import reading
-from varflow_operator.kinds import SECRET
+from varflow_operator.kinds import NAMESPACE, SECRET, Object
 
 
 class SecretKeys:
-    """A `KeySource` for one namespace."""
+    """A `KeySource` for a cluster: of the caller's namespace, and of others where all is read."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
+        """Use a connection; `namespace` is looked at first."""
         self._cluster = cluster
         self._namespace = namespace
-        self._ring: KeyRing | None = None
+        self._names: dict[str, str] = {}
+        self._rings: dict[str, KeyRing] = {}
 
     async def find(self, namespace: str, *, wanted: bytes | None = None) -> KeyRing | None:
-        if self._ring is None or (wanted is not None and not self._ring.find(wanted)):
-            self._ring = await self._read()
-        return self._ring
+        ring = self._rings.get(namespace)
+        if ring is None or (wanted is not None and not ring.find(wanted)):
+            ring = self._rings[namespace] = await self._read(await self._find_name(namespace))
+        return ring
 
-    async def _read(self) -> KeyRing:
-        shown = SECRET.shown(self._namespace, names.ENCRYPTION_SECRET)
+    async def _find_name(self, uid: str) -> str:
         try:
-            return reading.read(
-                await self._cluster.get(SECRET, self._namespace, names.ENCRYPTION_SECRET)
+            if not self._names:
+                self._note(await self._cluster.get(NAMESPACE, None, self._namespace))
+            if uid not in self._names:
+                async for found in self._cluster.list(NAMESPACE):
+                    self._note(found)
+        except ClusterError as error:
+            raise StoreUnavailable(
+                f"whose keys are needed is not known: {error.message}"
+            ) from error
+        if uid not in self._names:
+            raise EncryptionKeyMissing(
+                f"namespace {uid} is gone, and with it the keys of its values"
             )
+        return self._names[uid]
+
+    def _note(self, namespace: Object) -> None:
+        self._names[namespace["metadata"]["uid"]] = namespace["metadata"]["name"]
+
+    async def _read(self, name: str) -> KeyRing:
+        shown = SECRET.shown(name, names.ENCRYPTION_SECRET)
+        try:
+            return reading.read(await self._cluster.get(SECRET, name, names.ENCRYPTION_SECRET))
         except ObjectNotFound as error:
             raise EncryptionKeyMissing(
                 f"there is no {shown} with the keys of this namespace's values; the operator makes "
