@@ -212,6 +212,9 @@ class Run:
                 self.view = self.view.entering(command, at=at)
             else:
                 self._to_do.append(command)
+        if any(isinstance(command, Finish) for command in commands):
+            # No checkpoint comes before the end: another control plane would put others aside.
+            self._to_do = [it for it in self._to_do if not isinstance(it, StoreData)]
         self._has_to_write |= any(isinstance(command, _EFFECTS) for command in commands)
         is_asked_again = any(isinstance(command, ReadVariables) for command in commands)
         self._is_dirty |= self._snapshot is not before and not is_asked_again

@@ -190,6 +190,8 @@ class Run:
             if isinstance(command, EnterState):
                 self._entered = (*self._entered, command.state)
             elif not isinstance(command, Log):
+                if isinstance(command, Finish):
+                    self._to_do = deque(it for it in self._to_do if not isinstance(it, StoreData))
                 self._to_do.append(command)
                 self._has_to_write |= isinstance(command, _KEPT_FIRST)
 
