@@ -197,6 +197,22 @@ async def test_a_server_without_conditional_writes_is_an_error_that_says_so(
             await probing.probe(store)
 
 
+async def test_a_check_whose_answers_are_lost_is_begun_again(place: s3.Place) -> None:
+    lost: list[str] = []
+
+    def lose(request: faulty_s3.Request, send: faulty_s3.Send) -> faulty_s3.Answer | None:
+        answer = send(request)
+        if "/replace-race/" not in request.target or request.method == "DELETE":
+            return answer
+        lost.append(request.target)
+        return None
+
+    async with behind(place, lose) as store:
+        assert (await probing.probe(store)).verdict
+        assert lost
+        assert await stores.paths_in(store) == []
+
+
 async def test_a_server_that_hangs_is_unavailable_after_the_deadline(place: s3.Place) -> None:
     hanging = Hanging()
     with FaultyS3(place.server) as proxy:

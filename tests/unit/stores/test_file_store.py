@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support import stores
+from tests.support import sidecars, stores
 from varflow.errors import (
     CorruptObject,
     StoreError,
@@ -405,6 +405,7 @@ async def test_opening_leaves_the_files_of_living_writers_alone(
 
     async def slow() -> AsyncIterator[bytes]:
         yield bytes(2 << 20)
+        await sidecars.eventually(lambda: bool(stores.unfinished_files(folder)), seconds=10)
         await other.open()
         assert stores.unfinished_files(folder)
         may_end.set()
