@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from varflow.engine import inputs
 from varflow.engine.messages import Json
-from varflow.language import loading
+from varflow.errors import NotRunYet
+from varflow.language import loading, not_yet
 from varflow.language.expressions import Dialect
 from varflow.language.loading import Definitions
 from varflow.language.workflow import Workflow
@@ -48,6 +49,19 @@ def load(files: Sequence[Path], *, expressions: str | None) -> Files:
     for workflow in definitions.workflows.values():
         return Files(definitions=definitions, workflow=workflow)
     raise Mistake(f"there is no workflow in {', '.join(map(str, files))}")
+
+
+def check_runs(definitions: Definitions, workflows: Iterable[Workflow]) -> list[str]:
+    """Return a warning for each thing that workflows say in vain.
+
+    Raises:
+        NotRunYet: with everything in them that this version cannot run.
+    """
+    found = [(definitions.origins[it.name], it) for it in workflows]
+    gaps = [origin.problem(it) for origin, one in found for it in not_yet.find_faults(one)]
+    if gaps:
+        raise NotRunYet(loading.in_order(gaps))
+    return [str(origin.problem(it)) for origin, one in found for it in not_yet.find_idle(one)]
 
 
 def read_input(given: str | None) -> Input:

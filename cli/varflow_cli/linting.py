@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 
 from varflow.errors import InvalidWorkflowFile, Problem
-from varflow.language import describing, loading, recursion, subflows, suspicions
+from varflow.language import describing, loading, not_yet, recursion, subflows, suspicions
 from varflow.language.codes import Code
 from varflow.language.expressions import Dialect
 from varflow.language.loading import Definitions, Origin
@@ -118,7 +118,11 @@ def _files_in(folder: Path) -> list[Path]:
 def _suspicions(definitions: Iterable[Definitions]) -> Iterator[Problem]:
     for found in definitions:
         for name, workflow in found.workflows.items():
-            for fault in suspicions.find_faults(workflow):
+            for fault in (
+                *suspicions.find_faults(workflow),
+                *not_yet.find_faults(workflow),
+                *not_yet.find_idle(workflow),
+            ):
                 yield found.origins[name].problem(fault)
 
 

@@ -137,6 +137,12 @@ class InvalidWorkflowFile(InvalidInput):
         """Names of the workflows that the files define, as far as that can be told."""
 
 
+class NotRunYet(InvalidWorkflowFile):
+    """Files that are right, and hold what this version does not run; see `language.not_yet`."""
+
+    code = "not_yet"
+
+
 class ExpressionError(VarflowError):
     """A program of a workflow that gave no usable result: catchable (direktiv-contract.md §4)."""
 

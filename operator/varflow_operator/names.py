@@ -78,6 +78,8 @@ class Reason(StrEnum):
     """A variable is there already, and `overwrite: Never` leaves it."""
     INVALID_SPEC = "InvalidSpec"
     """The spec cannot be accepted; the message has every fault."""
+    NOT_SUPPORTED = "NotSupported"
+    """The spec is right, and holds what this version cannot run yet."""
     NAME_TAKEN = "NameTaken"
     """An object that is not ours has the name that we need."""
     REFUSED = "Refused"

@@ -43,6 +43,8 @@ class Plan:
     manifests: Sequence[Object]
     """What is applied first; each has a namespace if the caller or its file names one."""
     input: Input
+    warnings: Sequence[str]
+    """What is allowed but may not be meant."""
     timeout_seconds: float | None
 
 
@@ -51,6 +53,7 @@ def make_plan(request: Request) -> Plan:
 
     Raises:
         InvalidWorkflowFile: the files' problems, all of them.
+        NotRunYet: the workflow holds what this version cannot run.
         Mistake: another thing that was given cannot be used.
     """
     if request.workflow and request.files:
@@ -58,16 +61,20 @@ def make_plan(request: Request) -> Plan:
     if not request.workflow and not request.files:
         raise Mistake("give a file with a workflow, or --workflow for one that is in the cluster")
     access, workflow, envelopes = request.access, request.workflow or "", list[Envelope]()
+    idle: list[str] = []
     if request.files:
         found = givens.load(request.files, expressions=request.expressions)
         workflow = found.workflow.name
         access = replace(access, namespace=access.namespace or found.workflow.namespace)
         envelopes = found.definitions.envelopes
+        idle = givens.check_runs(found.definitions, [found.workflow])
+    given = givens.read_input(request.input)
     return Plan(
         access=access,
         workflow=_check_name(workflow),
         manifests=[_make_manifest(it, namespace=request.access.namespace) for it in envelopes],
-        input=givens.read_input(request.input),
+        input=given,
+        warnings=[*idle, *given.warnings],
         timeout_seconds=request.timeout_seconds,
     )
 

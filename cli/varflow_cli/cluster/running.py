@@ -54,7 +54,7 @@ class ClusterRun:
         Raises:
             Mistake, VarflowError: it could not be started, or is lost sight of.
         """
-        for warning in self._plan.input.warnings:
+        for warning in self._plan.warnings:
             progress.warn(warning)
         stop = Stop()
         with signals.taken() as interrupts, _limited(stop, self._plan.timeout_seconds):

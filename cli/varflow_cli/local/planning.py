@@ -70,11 +70,13 @@ def make_plan(request: Request) -> Plan:
 
     Raises:
         InvalidWorkflowFile: the files' problems, all of them.
+        NotRunYet: they hold what this version cannot run.
         Mistake, InvalidInput: another thing that was given cannot be used.
     """
     found = givens.load(request.files, expressions=request.expressions)
     definitions, workflow = found.definitions, found.workflow
     workflows = subflows.reachable(definitions, workflow)
+    idle = givens.check_runs(definitions, workflows.values())
     commands = launching.parse_commands(request.functions)
     given = givens.read_input(request.input)
     owners = storing.make_owners(
@@ -105,6 +107,7 @@ def make_plan(request: Request) -> Plan:
         trigger=Trigger(type="cli", user=users.find_name()),
         input=given.value,
         warnings=[
+            *idle,
             *launching.find_unused(commands, definitions.workflows.values()),
             *given.warnings,
         ],

@@ -29,6 +29,9 @@ QUANTITY: Final = 64
 INLINE: Final = 1024 * 1024
 """The value of a declared variable: an object of an API server has no more room."""
 CONTENT_TYPE: Final = 255
+SOURCE: Final = 1024
+"""Where an event comes from."""
+CRON: Final = 256
 
 # Lists and mappings
 
@@ -38,6 +41,8 @@ ACTIONS: Final = 100
 """Actions of one parallel state."""
 CATCHES: Final = 50
 CONDITIONS: Final = 100
+EVENTS: Final = 50
+"""Events of one state or start."""
 VARIABLES: Final = 200
 """Variables of one getter or setter."""
 FILES: Final = 200

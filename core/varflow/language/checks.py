@@ -18,6 +18,19 @@ from varflow.language.expressions import Fault, Path, mentions_programs
 Spec = dict[str, Any]
 _MOST_FAULTS = 100
 """Faults reported by one check."""
+_OF_EVENTS = {
+    name: f"is not for the state as a whole; each of its `events` has a {name} of its own"
+    for name in ("transition", "transform")
+}
+_WAYS_ON = {
+    "switch": {
+        "transition": "a switch has no transition beside its conditions; use defaultTransition",
+        "transform": "a switch has no transform beside its conditions; use defaultTransform",
+    },
+    "eventsXor": _OF_EVENTS,
+    "eventXor": _OF_EVENTS,
+}
+"""What to say of fields of all states in those that go on in several ways."""
 
 
 def find_faults(spec: Spec) -> list[Fault]:
@@ -57,13 +70,12 @@ def _functions_exist(spec: Spec) -> Iterator[Fault]:
             yield Fault(path, message, wording.nearest(target, ids), Code.UNKNOWN_FUNCTION)
 
 
-def _switches_have_no_other_way_on(spec: Spec) -> Iterator[Fault]:
-    advice = {"transition": "defaultTransition", "transform": "defaultTransform"}
+def _states_with_several_ways_have_no_other(spec: Spec) -> Iterator[Fault]:
     for path, state in _entries(spec, "states"):
-        if state.get("type") == "switch":
-            for name in advice.keys() & state.keys():
-                message = f"a switch has no {name} beside its conditions; use {advice[name]}"
-                yield Fault((*path, name), message, code=Code.CONFLICTING_FIELDS)
+        kind = state.get("type")
+        said = _WAYS_ON.get(kind, {}) if isinstance(kind, str) else {}
+        for name in said.keys() & state.keys():
+            yield Fault((*path, name), said[name], code=Code.CONFLICTING_FIELDS)
 
 
 def _getters_name_each_value_once(spec: Spec) -> Iterator[Fault]:
@@ -100,7 +112,7 @@ CHECKS: tuple[Callable[[Spec], Iterator[Fault]], ...] = (
     _function_ids_are_unique,
     _transitions_exist,
     _functions_exist,
-    _switches_have_no_other_way_on,
+    _states_with_several_ways_have_no_other,
     _getters_name_each_value_once,
     _files_have_targets_of_their_own,
     _subflows_get_no_files,

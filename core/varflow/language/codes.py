@@ -26,6 +26,7 @@ class Code(StrEnum):
     UNKNOWN_STATE = "unknown_state"
     UNKNOWN_FUNCTION = "unknown_function"
     NOT_SUPPORTED = "not_supported"
+    NOT_YET = "not_yet"
     UNREACHABLE = "unreachable"
     PROGRAM_AS_TEXT = "program_as_text"
     UNKNOWN_WORKFLOW = "unknown_workflow"

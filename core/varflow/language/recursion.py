@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from varflow.language import subflows, suspicions
 from varflow.language.codes import Code
 from varflow.language.expressions import Fault
-from varflow.language.states import ActionState, StateCommon, calls_of
+from varflow.language.state_fields import StateCommon
+from varflow.language.states import ActionState, calls_of
 from varflow.language.workflow import ForeachState, ParallelState, SubflowFunction, Workflow
 
 _Calls = Mapping[str, Mapping[str, str]]

@@ -1,7 +1,7 @@
 """The states of a workflow, each a model of its own. PURE.
 
 They share `StateCommon`; `type` tells them apart. Another kind of state is another model and a line
-in `STATES`: the schema of the custom resource follows.
+in `STATES`: the schema of the custom resource follows. Those about events are in `events`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,15 @@ from pydantic import (
 
 from varflow.language import bounds, expressions, fields, wording
 from varflow.language.codes import Code
+from varflow.language.events import (
+    OLDER_SPELLINGS,
+    ConsumeEventState,
+    EventsAndState,
+    EventsXorState,
+    GenerateEventState,
+)
 from varflow.language.fields import (
     Expression,
-    Identifier,
     JsonSchema,
     Key,
     Model,
@@ -34,16 +40,9 @@ from varflow.language.fields import (
     WrappedText,
 )
 from varflow.language.functions import Files
+from varflow.language.state_fields import StateCommon
 
 NEEDS_SCOPE = "is missing; write instance, workflow or namespace"
-_LATER_STATES = {
-    "consumeEvent",
-    "eventAnd",
-    "eventXor",
-    "eventsAnd",
-    "eventsXor",
-    "generateEvent",
-}
 _OF_ACTION = {
     name: f"it belongs in `action`, as `action.{name}`"
     for name in ("function", "input", "secrets", "retries", "files")
@@ -115,34 +114,6 @@ class Action(Model):
     """When and how often the action is tried again."""
     files: Files = ()
     """Variables that the function finds as files, beside the function's own."""
-
-
-class Catch(Model):
-    """Where to go on an error; `error` is a glob over codes."""
-
-    error: Pattern
-    """Which error codes: * is any text, ? one character."""
-    transition: Reference | None = None
-    """Id of the state to go to; without one the workflow ends well."""
-
-
-class StateCommon(Model):
-    """What every state has."""
-
-    id: Identifier
-    """The state's name in this workflow."""
-    log: Expression | None = None
-    """What goes to the instance's log, with expressions."""
-    metadata: Expression | None = None
-    """What becomes the instance's metadata, with expressions."""
-    transform: Expression | None = None
-    """The new data, with expressions; it must give an object."""
-    stopIf: Expression | None = None
-    """An expression over the new data; when it is true the workflow ends well, here."""
-    transition: Reference | None = None
-    """Id of the next state; without one the workflow ends."""
-    catch: Annotated[tuple[Catch, ...], Field(max_length=bounds.CATCHES)] = ()
-    """What to do on errors: the first pattern that matches decides."""
 
 
 class ActionState(StateCommon):
@@ -316,6 +287,10 @@ _States = (
     | DelayState
     | SwitchState
     | ValidateState
+    | GenerateEventState
+    | ConsumeEventState
+    | EventsAndState
+    | EventsXorState
 )
 STATES: Mapping[str, type[_States]] = {
     "action": ActionState,
@@ -328,6 +303,12 @@ STATES: Mapping[str, type[_States]] = {
     "delay": DelayState,
     "switch": SwitchState,
     "validate": ValidateState,
+    "generateEvent": GenerateEventState,
+    "consumeEvent": ConsumeEventState,
+    "eventsAnd": EventsAndState,
+    "eventAnd": EventsAndState,
+    "eventsXor": EventsXorState,
+    "eventXor": EventsXorState,
 }
 """The states by their `type`."""
 
@@ -339,15 +320,13 @@ def _state(value: Any, info: ValidationInfo) -> _States:
         fields.fail(f"must be a mapping, not {wording.kind_of(value)}", code=Code.WRONG_TYPE)
     kind = value.get("type")
     if kind is None:
-        message = f"is missing; a state is one of {', '.join(STATES)}"
+        kinds = ", ".join(it for it in STATES if it not in OLDER_SPELLINGS)
+        message = f"is missing; a state is one of {kinds}"
         fields.fail(message, "type", code=Code.MISSING_FIELD)
     if not isinstance(kind, str):
         fields.fail(wording.not_a_string(kind), "type", code=Code.WRONG_TYPE)
-    if kind in _LATER_STATES:
-        message = f"state type {kind!r} is not supported yet"
-        fields.fail(message, "type", code=Code.NOT_SUPPORTED)
     if kind not in STATES:
-        hint = wording.nearest(kind, [*STATES, *_LATER_STATES])
+        hint = wording.nearest(kind, STATES)
         fields.fail(f"unknown state type {wording.shown(kind)}", "type", hint=hint)
     return STATES[kind].model_validate(value, context=info.context)
 

@@ -11,7 +11,9 @@ from typing import Final
 from varflow.language import patterns, wording
 from varflow.language.codes import Code
 from varflow.language.expressions import Dialect, Fault, Literal, Path, Template
-from varflow.language.states import ForeachState, StateCommon, SwitchState
+from varflow.language.events import EventFilter, EventsXorState
+from varflow.language.state_fields import StateCommon
+from varflow.language.states import ForeachState, SwitchState
 from varflow.language.workflow import Workflow
 
 
@@ -24,6 +26,8 @@ def find_faults(workflow: Workflow) -> Iterator[Fault]:
 def targets(state: StateCommon) -> list[str | None]:
     """Return the states that may come after a state's own work; None is the end."""
     stops: list[str | None] = [] if state.stopIf is None else [None]
+    if isinstance(state, EventsXorState):
+        return [*(it.transition for it in state.events), *stops]
     if isinstance(state, SwitchState):
         return [*(it.transition for it in state.conditions), state.defaultTransition, *stops]
     return [state.transition, *stops]
@@ -62,6 +66,17 @@ def _catches_are_reached(workflow: Workflow) -> Iterator[Fault]:
                     break
 
 
+def _events_are_told_apart(workflow: Workflow) -> Iterator[Fault]:
+    for place, state in enumerate(workflow.states):
+        first: dict[EventFilter, int] = {}
+        for later, case in enumerate(state.events if isinstance(state, EventsXorState) else ()):
+            earlier = first.setdefault(case.event, later)
+            if earlier != later:
+                message = f"is never reached: events[{earlier}] waits for the same event"
+                path: Path = ("states", place, "events", later, "event")
+                yield Fault(path, message, code=Code.UNREACHABLE)
+
+
 def _programs_are_no_texts(workflow: Workflow) -> Iterator[Fault]:
     if workflow.dialect is not Dialect.WRAPPED:
         return
@@ -85,11 +100,15 @@ def _fields_that_need_programs(
             path = ("conditions", place)
             yield (*path, "condition"), condition.condition, "which decides the same every time"
             yield (*path, "transform"), condition.transform, "and a transform gives an object"
+    if isinstance(state, EventsXorState):
+        for place, case in enumerate(state.events):
+            yield ("events", place, "transform"), case.transform, "and a transform gives an object"
 
 
 _CHECKS: Final[tuple[Callable[[Workflow], Iterator[Fault]], ...]] = (
     _states_are_reached,
     _catches_are_reached,
+    _events_are_told_apart,
     _programs_are_no_texts,
 )
 """All of them; one more is one more line."""

@@ -2,20 +2,20 @@
 
 Field names are Direktiv's (design.md §4); a field that takes expressions is a `Template`. The
 models check what one field can show; rules between fields and between states are `checks`. An
-unknown field is an error, and so is what only later versions will run: a workflow is refused as a
-whole rather than started and found wanting half-way.
+unknown field is an error. What only later versions will run is accepted where its form is settled
+(see `not_yet`) and an error elsewhere; in neither case is a workflow started and found wanting
+half-way.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar
 
-from pydantic import Field, PlainValidator, StrictBool, StrictInt, ValidationInfo
+from pydantic import Field, StrictBool, StrictInt
 
-from varflow.language import bounds, fields
-from varflow.language.codes import Code
+from varflow.language import bounds
 from varflow.language.expressions import Dialect
-from varflow.language.fields import JsonSchema, Model, Reference, Seconds
+from varflow.language.fields import JsonSchema, Model, Seconds
 from varflow.language.functions import (
     ContainerFunction,
     FileSpec,
@@ -24,10 +24,11 @@ from varflow.language.functions import (
     Scale,
     SubflowFunction,
 )
+from varflow.language.starts import AnyStart, Start
+from varflow.language.state_fields import Catch
 from varflow.language.states import (
     Action,
     ActionState,
-    Catch,
     DelayState,
     ErrorState,
     ForeachState,
@@ -78,8 +79,6 @@ __all__ = [
     "Workflow",
 ]
 
-_LATER_STARTS = {"event", "eventsAnd", "eventsXor", "scheduled"}
-
 
 class Timeouts(Model):
     """Bounds on the whole instance."""
@@ -104,25 +103,6 @@ class StateSpec(Model):
     """Every user who starts instances has states of their own; schedules and events have anyway."""
 
 
-class Start(Model):
-    """How instances begin."""
-
-    type: Literal["default"] = "default"
-    """How instances begin: when somebody starts one."""
-    state: Reference | None = None
-    """Id of the state that begins; the first unless given."""
-
-
-def _start(value: Any, info: ValidationInfo) -> Start:
-    if isinstance(value, Start):
-        return value
-    kind = value.get("type") if isinstance(value, dict) else None
-    if isinstance(kind, str) and kind in _LATER_STARTS:
-        message = f"start type {kind!r} is not supported yet"
-        fields.fail(message, "type", code=Code.NOT_SUPPORTED)
-    return Start.model_validate(value, context=info.context)
-
-
 class Workflow(Model):
     """One workflow definition."""
 
@@ -145,7 +125,7 @@ class Workflow(Model):
     """Programs that states call."""
     states: tuple[State, ...] = Field(min_length=1, max_length=bounds.STATES)
     """The steps; the first begins, unless start names another."""
-    start: Annotated[Start, PlainValidator(_start, json_schema_input_type=Start)] = Start()
+    start: AnyStart = Start()
     """How instances begin."""
     input: InputSpec | None = None
     """What instances are given."""

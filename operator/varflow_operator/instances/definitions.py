@@ -30,6 +30,8 @@ class Definition:
     """Why it is not."""
     is_stalled: bool
     """Only a change of the spec helps."""
+    is_supported: bool = True
+    """No part of it is for a later version alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def read(workflow: Object) -> Definition:
         message=(ready.get("message") or "") if is_observed else "",
         is_stalled=is_observed
         and (conditions.get(ConditionType.STALLED) or {}).get("status") == "True",
+        is_supported=ready.get("reason") != Reason.NOT_SUPPORTED,
     )
 
 
@@ -83,6 +86,8 @@ def choose(definition: Definition | None, *, name: str, wanted: str) -> Choice:
         return Chosen(definition.uid, definition.revision)
     if definition.is_stalled:
         said = f": {definition.message}" if definition.message else ""
+        if not definition.is_supported:
+            return NotYet(Reason.NOT_SUPPORTED, f"the Workflow {name!r} cannot run yet{said}")
         return NotYet(Reason.INVALID_SPEC, f"the Workflow {name!r} is not valid{said}")
     return NotYet(Reason.PENDING, f"the Workflow {name!r} is not ready yet")
 

@@ -1,4 +1,4 @@
-"""Which fields of a flat schema belong to which type of state. PURE.
+"""Which fields of a flat schema belong to which type of state or start. PURE.
 
 CEL does not see fields that take any JSON value. Which states have those is left to the operator's
 loader, but for the one that is dangerous to forget.
@@ -6,13 +6,17 @@ loader, but for the one that is dangerous to forget.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from varflow.language.states import STATES, StateCommon
+from varflow.language.fields import Model
+from varflow.language.states import STATES
 from varflow_operator.schemas import describing, structural
 from varflow_operator.schemas.merging import Schema
 
+Types: TypeAlias = Mapping[str, type[Model]]
+"""Models by their `type`."""
 _RESERVED: Final = {"as", "function", "import", "in", "namespace", "package"}
 """Words of CEL that are fields here or may become some."""
 
@@ -22,21 +26,25 @@ def escaped(field: str) -> str:
     return f"__{field}__" if field in _RESERVED else field
 
 
-def fields_of_types() -> dict[str, list[str]]:
-    """Return the fields that CEL sees and not all states have, with the types that have them."""
+def fields_of_types(types: Types = STATES) -> dict[str, list[str]]:
+    """Return the fields that CEL sees and not all types have, with the types that have them."""
+    all_own = _own_fields(types)
     return {
-        field: [kind for kind in types if field in types[kind]]
-        for types in [_own_fields()]
-        for field in dict.fromkeys(it for own in types.values() for it in own)
-        if all(_is_visible(own[field]) for own in types.values() if field in own)
+        field: [kind for kind in types if field in all_own[kind]]
+        for field in dict.fromkeys(it for own in all_own.values() for it in own)
+        if all(_is_visible(own[field]) for own in all_own.values() if field in own)
     }
 
 
-def required_of_types() -> dict[str, list[str]]:
-    """Return what CEL sees of what a type of state cannot do without, beside what all have."""
+def required_of_types(types: Types = STATES) -> dict[str, list[str]]:
+    """Return what CEL sees of what a type cannot do without, beside what all have."""
     found = {
-        kind: [it for it in _schema(kind)["required"] if it in own and _is_visible(own[it])]
-        for kind, own in _own_fields().items()
+        kind: [
+            it
+            for it in _schema(types[kind]).get("required", ())
+            if it in own and _is_visible(own[it])
+        ]
+        for kind, own in _own_fields(types).items()
     }
     return {kind: names for kind, names in found.items() if names}
 
@@ -52,19 +60,16 @@ def alternatives() -> list[Schema]:
 
 
 @cache
-def _schema(kind: str) -> Schema:
-    return structural.make_structural(describing.describe(STATES[kind]))
+def _schema(model: type[Model]) -> Schema:
+    return structural.make_structural(describing.describe(model))
 
 
-def _own_fields() -> dict[str, dict[str, Schema]]:
-    common = {info.alias or name for name, info in StateCommon.model_fields.items()} | {"type"}
+def _own_fields(types: Types) -> dict[str, dict[str, Schema]]:
+    fields = {kind: _schema(model)["properties"] for kind, model in types.items()}
+    common = set.intersection(*(set(names) for names in fields.values()))
     return {
-        kind: {
-            name: schema
-            for name, schema in _schema(kind)["properties"].items()
-            if name not in common
-        }
-        for kind in STATES
+        kind: {name: schema for name, schema in own.items() if name not in common}
+        for kind, own in fields.items()
     }
 
 

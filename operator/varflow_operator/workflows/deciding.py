@@ -1,6 +1,7 @@
 """What to do about a workflow. PURE.
 
-    spec is wrong       say so; touch nothing, since instances of older revisions go on
+    spec is wrong, or
+    cannot run yet      say so; touch nothing, since instances of older revisions go on
     a name is taken     say so, and look again later
     otherwise           Secret, revision and Deployments as they should be; away with those that
                         neither the spec nor an unfinished instance needs
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from varflow.errors import EncryptionKeyMissing, InvalidWorkflowFile, ObjectRefused
+from varflow.errors import EncryptionKeyMissing, InvalidWorkflowFile, NotRunYet, ObjectRefused
 from varflow.language.workflow import Workflow
 from varflow.variables.encryption.keyrings import KeyRing
 from varflow_operator import conditions, names
@@ -79,7 +80,7 @@ def decide(
     """
     defined = situation.defined
     if isinstance(defined, InvalidWorkflowFile):
-        found = conditions.stalled(Reason.INVALID_SPEC, reading.message_of(defined))
+        found = conditions.stalled(_reason(defined), reading.message_of(defined))
         return Plan(status=_status(situation, found, now=now), again=None)
     if _is_foreign(situation.secret):
         found = conditions.stalled(Reason.NAME_TAKEN, _taken(situation))
@@ -203,8 +204,9 @@ def _old_revisions(situation: Situation) -> list[Written]:
 def _accepted(
     situation: Situation, workflow: Workflow, functions: Iterable[FunctionPods], *, now: float
 ) -> dict[str, Any]:
+    found = conditions.ready(Reason.ACCEPTED, reading.idle_in(workflow))
     return {
-        **_status(situation, conditions.ready(Reason.ACCEPTED), now=now),
+        **_status(situation, found, now=now),
         "revision": situation.revision,
         "states": len(workflow.states),
         "functions": [{"id": it.function.id, "deployment": it.deployment} for it in functions],
@@ -223,6 +225,10 @@ def _status(situation: Situation, wanted: tuple[Condition, ...], *, now: float) 
             now=now,
         ),
     }
+
+
+def _reason(error: InvalidWorkflowFile) -> Reason:
+    return Reason.NOT_SUPPORTED if isinstance(error, NotRunYet) else Reason.INVALID_SPEC
 
 
 def _is_foreign(secret: Object | None) -> bool:

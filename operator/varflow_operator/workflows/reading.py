@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
-from varflow.errors import InvalidWorkflowFile, Problem
-from varflow.language import checks, loading
+from varflow.errors import InvalidWorkflowFile, NotRunYet, Problem
+from varflow.language import checks, loading, not_yet
 from varflow.language.expressions import Fault
 from varflow.language.workflow import ContainerFunction, Workflow
 from varflow_operator import conditions
@@ -30,6 +31,7 @@ def read(obj: Object, *, is_compiled: bool = False) -> Workflow:
 
     Raises:
         InvalidWorkflowFile: with everything that is wrong in it.
+        NotRunYet: it is right, and this version cannot run it.
         VarflowError: the programs cannot be compiled within their limits.
     """
     workflow = loading.load_object(obj, is_compiled=is_compiled)
@@ -38,7 +40,19 @@ def read(obj: Object, *, is_compiled: bool = False) -> Workflow:
     faults = list(_find_forbidden(workflow))
     if faults:
         raise InvalidWorkflowFile([_problem(workflow, fault) for fault in faults])
+    if gaps := list(not_yet.find_faults(workflow)):
+        raise NotRunYet([_problem(workflow, _in_spec(fault)) for fault in gaps])
     return workflow
+
+
+def idle_in(workflow: Workflow) -> str:
+    """Return what a workflow that runs says in vain, a line each; empty when there is nothing."""
+    faults = map(_in_spec, not_yet.find_idle(workflow))
+    return conditions.listed([_line(_problem(workflow, fault)) for fault in faults])
+
+
+def _in_spec(fault: Fault) -> Fault:
+    return dataclasses.replace(fault, path=("spec", *fault.path))
 
 
 def _find_forbidden(workflow: Workflow) -> Iterator[Fault]:
@@ -51,7 +65,7 @@ def _find_forbidden(workflow: Workflow) -> Iterator[Fault]:
 
 def _problem(workflow: Workflow, fault: Fault) -> Problem:
     field = checks.format_path(fault.path)
-    return Problem(workflow.name, fault.message, field=field, hint=fault.hint)
+    return Problem(workflow.name, fault.message, field=field, hint=fault.hint, code=fault.code)
 
 
 def message_of(error: InvalidWorkflowFile) -> str:

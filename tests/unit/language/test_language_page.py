@@ -16,7 +16,7 @@ import yaml
 from tests.support import markdown
 from tests.support.markdown import Block
 from varflow.language import pods, states
-from varflow.language.states import StateCommon
+from varflow.language.state_fields import StateCommon
 from varflow.language.workflow import Workflow
 
 Json = Any

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from varflow_operator.schemas.rules import functions, objects, states, targets
+from varflow_operator.schemas.rules import functions, objects, starts, states, targets
 from varflow_operator.schemas.rules.words import Rule
 
 __all__ = ["LIST_KEYS", "RULES", "Rule"]
@@ -22,6 +22,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *targets.TARGETS,
     *functions.FUNCTIONS,
     *states.STATES,
+    *starts.STARTS,
     *objects.VARIABLES,
     *objects.INSTANCES,
 )

@@ -58,4 +58,49 @@ _OTHERS: Final = (
     ),
 )
 
-STATES: Final = (*_form_rules(), *_OTHERS)
+_XOR: Final = "self.type in ['eventsXor', 'eventXor']"
+_OF_EVENTS: Final = (
+    Rule(
+        kind="Workflow",
+        at="spec.states[]",
+        cel=f"!({_XOR}) || !has(self.transition)",
+        message="an eventsXor has no transition beside its events'; each has one of its own",
+        field=".transition",
+        reason="FieldValueForbidden",
+    ),
+    Rule(
+        kind="Workflow",
+        at="spec.states[]",
+        cel="!has(self.event) || self.type != 'generateEvent' || has(self.event.source)",
+        message="the event of a generateEvent needs source",
+        field=".event",
+        reason="FieldValueRequired",
+    ),
+    Rule(
+        kind="Workflow",
+        at="spec.states[]",
+        cel="!has(self.event) || self.type != 'consumeEvent' || "
+        "!(has(self.event.source) || has(self.event.datacontenttype))",
+        message="the event of a consumeEvent has type and context alone",
+        field=".event",
+        reason="FieldValueForbidden",
+    ),
+    Rule(
+        kind="Workflow",
+        at="spec.states[]",
+        cel=f"!has(self.events) || !({_XOR}) || "
+        "self.events.all(e, has(e.event) && !has(e.type) && !has(e.context))",
+        message="the events of an eventsXor each need event, with type and context in it",
+        field=".events",
+    ),
+    Rule(
+        kind="Workflow",
+        at="spec.states[]",
+        cel=f"!has(self.events) || {_XOR} || "
+        "self.events.all(e, has(e.type) && !has(e.event) && !has(e.transition))",
+        message="the events of an eventsAnd each need type, and have no event or transition",
+        field=".events",
+    ),
+)
+
+STATES: Final = (*_form_rules(), *_OTHERS, *_OF_EVENTS)

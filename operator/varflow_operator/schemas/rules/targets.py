@@ -74,6 +74,12 @@ TARGETS: Final = (
         unless=f"{_are_many('conditions')} || ",
     ),
     _target_rule(
+        _STATE_IDS,
+        _inner_strays("events"),
+        what="an event",
+        unless=f"{_are_many('events')} || ",
+    ),
+    _target_rule(
         _FUNCTION_IDS,
         "has(s.action) && !(s.action.__function__ in ids)",
         what="the action",
