@@ -30,6 +30,8 @@ FREE_PLACES = {
     "Workflow.spec.functions[].pod.affinity.podAntiAffinity",
     "Workflow.spec.functions[].pod.topologySpreadConstraints[]",
     "Workflow.spec.input.schema",
+    "Workflow.spec.start.event.context{}",
+    "Workflow.spec.start.events[].context{}",
     "Workflow.spec.states[].action.input",
     "Workflow.spec.states[].actions[].input",
     "Workflow.spec.states[].args[]",
@@ -37,6 +39,11 @@ FREE_PLACES = {
     "Workflow.spec.states[].conditions[].condition",
     "Workflow.spec.states[].conditions[].transform",
     "Workflow.spec.states[].defaultTransform",
+    "Workflow.spec.states[].event.context{}",
+    "Workflow.spec.states[].event.data",
+    "Workflow.spec.states[].events[].context{}",
+    "Workflow.spec.states[].events[].event.context{}",
+    "Workflow.spec.states[].events[].transform",
     "Workflow.spec.states[].log",
     "Workflow.spec.states[].metadata",
     "Workflow.spec.states[].schema",
@@ -237,6 +244,8 @@ def test_what_the_api_server_fills_in_changes_no_workflow(expressions: str) -> N
 
 EVERYTHING: dict[str, Any] = {
     "start": {},
+    "state": {},
+    "retry": {"exponential": {"attempts": 1}},
     "timeouts": {},
     "functions": [
         {"id": "f", "image": "x", "files": [{"key": "a"}], "scale": {}, "pod": {}, "local": {}},
@@ -258,6 +267,10 @@ EVERYTHING: dict[str, Any] = {
         {"id": "e", "type": "error", "error": "x", "message": "y"},
         {"id": "d", "type": "delay", "duration": "PT1S"},
         {"id": "w", "type": "switch", "conditions": [{"condition": True}]},
+        {"id": "m", "type": "generateEvent", "event": {"type": "x", "source": "y"}},
+        {"id": "c", "type": "consumeEvent", "event": {"type": "x"}},
+        {"id": "b", "type": "eventsAnd", "events": [{"type": "x"}]},
+        {"id": "o", "type": "eventsXor", "events": [{"event": {"type": "x"}}]},
     ],
 }
 """Every kind of state and function with as little in it as it may have."""

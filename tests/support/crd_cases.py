@@ -66,6 +66,8 @@ def _target(name: str, message: str, state: Spec, path: str) -> Case:
         inner: Any = {"transition": target}
         if path == "catch":
             inner = {"catch": [{"error": "*", "transition": target}]}
+        if path == "events":
+            inner = {"events": [{"event": EVENT, "transition": target}, {"event": EVENT}]}
         if path == "conditions":
             inner = {"conditions": [{"condition": True, "transition": target}, {"condition": 1}]}
         if path == "defaultTransition":
@@ -86,6 +88,11 @@ SET: Spec = {
 }
 ERROR: Spec = {"type": "error", "error": "x", "message": "y"}
 DELAY: Spec = {"type": "delay", "duration": "PT1S"}
+EVENT: Spec = {"type": "paid", "context": {"customer": "A*", "amount": 3, "is": True}}
+GENERATE: Spec = {"type": "generateEvent", "event": {**EVENT, "source": "shop", "data": None}}
+CONSUME: Spec = {"type": "consumeEvent", "event": EVENT}
+ALL_OF: Spec = {"type": "eventsAnd", "events": [EVENT]}
+ONE_OF: Spec = {"type": "eventsXor", "events": [{"event": EVENT, "transform": {"a": None}}]}
 _SHORT: dict[str, Spec] = {
     "action": CALL,
     "parallel": PARALLEL,
@@ -95,6 +102,12 @@ _SHORT: dict[str, Spec] = {
     "error": ERROR,
     "delay": DELAY,
     "switch": SWITCH,
+    "generateEvent": GENERATE,
+    "consumeEvent": CONSUME,
+    "eventsAnd": ALL_OF,
+    "eventAnd": ALL_OF | {"type": "eventAnd"},
+    "eventsXor": ONE_OF,
+    "eventXor": ONE_OF | {"type": "eventXor"},
 }
 
 _TARGETS = (
@@ -110,6 +123,7 @@ _TARGETS = (
     _target("defaultTransition", "the defaultTransition", SWITCH, "defaultTransition"),
     _target("catch", "a catch of a state", {"type": "noop"}, "catch"),
     _target("conditions", "a condition of a state", {"type": "switch"}, "conditions"),
+    _target("events", "an event of a state", {"type": "eventsXor"}, "events"),
     Case(
         "function",
         WORKFLOW,
@@ -181,7 +195,11 @@ _FUNCTIONS = (
 _STATES = (
     *(
         _state(
-            f"what {kind} needs", f"of type {kind} needs", state, {"type": kind}, functions=[IMAGE]
+            f"what {kind} needs",
+            f"a state of type {kind} needs",
+            state,
+            {"type": kind},
+            functions=[IMAGE],
         )
         for kind, state in _SHORT.items()
     ),
@@ -207,6 +225,9 @@ _STATES = (
             ("duration", "delay", "PT1S"),
             ("conditions", "switch", [{"condition": True}]),
             ("defaultTransition", "switch", "b"),
+            ("event", "consumeEvent", EVENT),
+            ("events", "eventsAnd", [EVENT]),
+            ("delay", "generateEvent", "immediate"),
         )
     ),
     _state(
@@ -226,6 +247,81 @@ _STATES = (
         "a getter's variables have no mimeType",
         GET,
         {**GET, "variables": [{**GET["variables"][0], "mimeType": "text/plain"}]},
+    ),
+    _state(
+        "an eventsXor's transition",
+        "an eventsXor has no transition",
+        ONE_OF,
+        {**ONE_OF, "transition": "b"},
+    ),
+    _state(
+        "source of a generateEvent",
+        "the event of a generateEvent needs source",
+        GENERATE,
+        {**GENERATE, "event": EVENT},
+    ),
+    _state(
+        "source of a consumeEvent",
+        "the event of a consumeEvent has",
+        CONSUME,
+        {**CONSUME, "event": {**EVENT, "source": "shop"}},
+    ),
+    _state(
+        "an eventsXor's events",
+        "the events of an eventsXor each need event",
+        ONE_OF,
+        {**ONE_OF, "events": [EVENT]},
+    ),
+    _state(
+        "an eventsAnd's events",
+        "the events of an eventsAnd each need type",
+        {**ALL_OF, "transition": "b"},
+        {**ALL_OF, "events": [{"event": EVENT}]},
+    ),
+)
+
+
+def _start(name: str, message: str, accepted: Spec, refused: Spec) -> Case:
+    """Return the case of a rule about the start."""
+    return Case(
+        name,
+        WORKFLOW,
+        "spec.start",
+        message,
+        _workflow(start=accepted),
+        _workflow(start=refused),
+    )
+
+
+_STARTS_OF_TYPES: dict[str, Spec] = {
+    "scheduled": {"cron": "0 7 * * *"},
+    "event": {"event": EVENT},
+    "eventsXor": {"events": [EVENT]},
+    "eventsAnd": {"events": [EVENT], "lifespan": "PT1H"},
+}
+_STARTS = (
+    *(
+        _start(
+            f"what a {kind} start needs",
+            f"a start of type {kind} needs",
+            {"type": kind, **given},
+            {"type": kind},
+        )
+        for kind, given in _STARTS_OF_TYPES.items()
+    ),
+    *(
+        _start(
+            f"{field} of another start",
+            f"{field} is only for a start",
+            {"type": kind, **_STARTS_OF_TYPES[kind]},
+            {"type": "default", field: _STARTS_OF_TYPES[kind][field]},
+        )
+        for field, kind in (
+            ("cron", "scheduled"),
+            ("event", "event"),
+            ("events", "eventsXor"),
+            ("lifespan", "eventsAnd"),
+        )
     ),
 )
 
@@ -300,4 +396,4 @@ _INSTANCES = (
         _RUN,
     ),
 )
-CASES = (*_TARGETS, *_FUNCTIONS, *_STATES, *_VARIABLES, *_INSTANCES)
+CASES = (*_TARGETS, *_FUNCTIONS, *_STATES, *_STARTS, *_VARIABLES, *_INSTANCES)

@@ -10,8 +10,8 @@ from typing import Final
 
 from varflow.language import patterns, wording
 from varflow.language.codes import Code
-from varflow.language.expressions import Dialect, Fault, Literal, Path, Template
 from varflow.language.events import EventFilter, EventsXorState
+from varflow.language.expressions import Dialect, Fault, Literal, Path, Template
 from varflow.language.state_fields import StateCommon
 from varflow.language.states import ForeachState, SwitchState
 from varflow.language.workflow import Workflow
