@@ -185,7 +185,7 @@ class GeneratedEvent(Model):
 
 def _delay(value: Any) -> Any:
     if value == _IMMEDIATE:
-        return 0.0
+        return "PT0S"
     try:
         durations.parse(value)
     except ValueError as error:

@@ -93,9 +93,16 @@ def test_what_a_conflict_means(found: Record | None, verdict: Verdict) -> None:
     assert conflicts.judge(found, uid="u", base=Mark(2, 4), wanted=Mark(3, 5)) is verdict
 
 
-def workflow(*, generation: int = 2, observed: int = 2, ready: str = "True", **more: str) -> Object:
+def workflow(
+    *,
+    generation: int = 2,
+    observed: int = 2,
+    ready: str = "True",
+    reason: str = "InvalidSpec",
+    **more: str,
+) -> Object:
     conditions = [
-        {"type": "Ready", "status": ready, "message": "functions[0]: wrong"},
+        {"type": "Ready", "status": ready, "reason": reason, "message": "functions[0]: wrong"},
         *({"type": name, "status": status} for name, status in more.items()),
     ]
     status = {"observedGeneration": observed, "revision": "r2", "conditions": conditions}
@@ -119,6 +126,15 @@ def workflow(*, generation: int = 2, observed: int = 2, ready: str = "True", **m
             "",
             NotYet(Reason.INVALID_SPEC, "the Workflow 'hello' is not valid: functions[0]: wrong"),
             id="a spec that is wrong",
+        ),
+        pytest.param(
+            workflow(ready="False", reason="NotSupported", Stalled="True"),
+            "",
+            NotYet(
+                Reason.NOT_SUPPORTED,
+                "the Workflow 'hello' cannot run yet: functions[0]: wrong",
+            ),
+            id="a spec for a later version",
         ),
         pytest.param(
             None,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.definitions import OWNER, PLATFORM, TOKEN, workflow_object, workflow_of
-from varflow.errors import InvalidWorkflowFile, ObjectRefused, Problem
+from tests.support.definitions import CALL, OWNER, PLATFORM, TOKEN, workflow_object, workflow_of
+from varflow.errors import InvalidWorkflowFile, NotRunYet, ObjectRefused, Problem
 from varflow_operator import conditions, names
 from varflow_operator.kinds import CONTROLLER_REVISION, DEPLOYMENT, SECRET, Object
 from varflow_operator.resources import objects
@@ -142,3 +142,35 @@ def test_a_refusal_is_said_and_tried_again() -> None:
     assert plan.status["conditions"][0]["message"] == "apply Deployment: no"
     assert plan.again == deciding.RETRY_SECONDS
     assert "revision" not in plan.status
+
+
+WAIT = {"id": "wait", "type": "consumeEvent", "event": {"type": "paid"}}
+
+
+def test_what_is_not_run_yet_is_said_with_its_place_and_nothing_is_made() -> None:
+    obj = workflow_object(states=[CALL, WAIT], start={"type": "event", "event": {"type": "x"}})
+    with pytest.raises(NotRunYet) as caught:
+        reading.read(obj, is_compiled=True)
+
+    plan = decide(replace(NEW, obj=obj, defined=caught.value))
+
+    ready, stalled = plan.status["conditions"]
+    assert (ready["status"], ready["reason"]) == ("False", "NotSupported")
+    assert [line.partition(",")[0] for line in ready["message"].splitlines()] == [
+        "spec.start.type: a start of type event is accepted",
+        "spec.states[1].type: a state of type consumeEvent is accepted",
+    ]
+    assert (stalled["type"], stalled["status"]) == ("Stalled", "True")
+    assert (plan.apply, plan.delete) == ((), ())
+
+
+def test_a_workflow_that_a_clock_starts_is_ready_for_those_who_start_it() -> None:
+    obj = workflow_object(start={"type": "scheduled", "cron": "@daily"})
+
+    plan = decide(replace(NEW, obj=obj, defined=reading.read(obj, is_compiled=True)))
+
+    (ready,) = plan.status["conditions"]
+    assert (ready["status"], ready["reason"]) == ("True", "Accepted")
+    assert ready["message"].startswith(
+        "spec.start.type: a start of type scheduled is accepted, and not run yet"
+    )

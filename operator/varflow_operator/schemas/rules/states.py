@@ -81,15 +81,14 @@ _OF_EVENTS: Final = (
         at="spec.states[]",
         cel="!has(self.event) || self.type != 'consumeEvent' || "
         "!(has(self.event.source) || has(self.event.datacontenttype))",
-        message="the event of a consumeEvent has type and context alone",
+        message="the event of a consumeEvent has no source or datacontenttype",
         field=".event",
         reason="FieldValueForbidden",
     ),
     Rule(
         kind="Workflow",
         at="spec.states[]",
-        cel=f"!has(self.events) || !({_XOR}) || "
-        "self.events.all(e, has(e.event) && !has(e.type) && !has(e.context))",
+        cel=f"!has(self.events) || !({_XOR}) || self.events.all(e, has(e.event) && !has(e.type))",
         message="the events of an eventsXor each need event, with type and context in it",
         field=".events",
     ),
