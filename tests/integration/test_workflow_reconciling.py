@@ -323,6 +323,16 @@ async def test_a_successor_of_the_same_name_takes_over(world: World) -> None:
 # A wrong one
 
 
+async def test_a_workflow_for_a_later_version_is_not_ready_and_says_why(world: World) -> None:
+    event = {"type": "paid", "context": {"customer": "jq(.customer)", "amount": 3}}
+
+    obj = await world.apply(states=[{"id": "wait", "type": "consumeEvent", "event": event}])
+
+    ready = condition(obj)
+    assert (ready["status"], ready["reason"]) == ("False", "NotSupported")
+    assert ready["message"].startswith("spec.states[0].type: a state of type consumeEvent is")
+
+
 async def test_every_fault_is_named_and_old_pods_stay(world: World) -> None:
     first = await world.apply()
     variable = {"key": "a", "scope": "workflow"}

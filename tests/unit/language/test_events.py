@@ -157,12 +157,10 @@ def test_starts_keep_what_they_say() -> None:
 
 @pytest.mark.parametrize("kind", ["scheduled", "event", "eventsXor", "eventsAnd"])
 def test_a_start_leads_to_a_state_that_exists(kind: str) -> None:
-    given = {
-        "scheduled": {"cron": "@daily"},
-        "event": {"event": PAID},
-    }.get(kind, {"events": [PAID]})
+    several: Any = {"events": [PAID]}
+    one: Any = {"scheduled": {"cron": "@daily"}, "event": {"event": PAID}}
 
-    assert problems(start={"type": kind, "state": "y", **given}) == [
+    assert problems(start={"type": kind, "state": "y", **one.get(kind, several)}) == [
         "start.state: there is no state 'y'"
     ]
 
