@@ -17,7 +17,7 @@ from typing import Final
 from varflow.engine import codes
 from varflow.engine.faults import Fault, make_fault
 from varflow.language import patterns
-from varflow.language.states import Retries
+from varflow.language.retries import Retries
 from varflow.language.workflow import Retry
 
 LONGEST_DELAY_SECONDS: Final = 10 * 365 * 86400.0

@@ -24,6 +24,7 @@ from varflow.language.functions import (
     Scale,
     SubflowFunction,
 )
+from varflow.language.retries import Retries, Retry
 from varflow.language.starts import AnyStart, Start
 from varflow.language.state_fields import Catch
 from varflow.language.states import (
@@ -36,8 +37,6 @@ from varflow.language.states import (
     GetterVariable,
     NoopState,
     ParallelState,
-    Retries,
-    Retry,
     SetterState,
     SetterVariable,
     State,
