@@ -29,13 +29,13 @@ _processes.set_forkserver_preload(
 async def run(ground: Ground, *, seed: int, count: int, processes: int = 4) -> list[Path]:
     """Let processes do `count` things together and return their journals."""
     lines = [
-        asyncio.to_thread(_run_line, ground, seed=f"{seed}.{line}", count=count // processes)
+        _run_line(ground, seed=f"{seed}.{line}", count=count // processes)
         for line in range(processes)
     ]
     return [journal for journals in await asyncio.gather(*lines) for journal in journals]
 
 
-def _run_line(ground: Ground, *, seed: str, count: int) -> list[Path]:
+async def _run_line(ground: Ground, *, seed: str, count: int) -> list[Path]:
     """Run one process after the other, until together they have done `count` things."""
     chance = random.Random(seed)
     whens: list[When] = ["before", "after"]
@@ -49,6 +49,7 @@ def _run_line(ground: Ground, *, seed: str, count: int) -> list[Path]:
         arguments = (ground, journal, str(journal.stem), left, doom, unfinished)
         process = _processes.Process(target=_main, args=arguments, daemon=True)
         process.start()
+        await _wait_for(process.sentinel)
         process.join()
         journal.touch()
         code = process.exitcode
@@ -56,6 +57,14 @@ def _run_line(ground: Ground, *, seed: str, count: int) -> list[Path]:
         unfinished = histories.find_unfinished(journal)
     assert code == 0, f"a process ended with {code}"
     return journals
+
+
+async def _wait_for(sentinel: int) -> None:
+    """Return when a process has ended. Not in a thread: `start` and `join` must not overlap."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sentinel, ended.set)
+    await ended.wait()
+    loop.remove_reader(sentinel)
 
 
 def _main(
