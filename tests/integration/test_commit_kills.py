@@ -2,13 +2,16 @@
 
 An action writes one variable in each scope. Its sidecar dies at some point of the commit; another
 writer then overwrites one of the keys; a successor gets the same action. Meanwhile a reader loops
-over the keys. All of it over a folder and over an S3 server.
+over the keys. All of it over a folder and over an S3 server. In contested schedules the other
+writer writes all the time; VARFLOW_KILL_SCHEDULES=200 runs more of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import itertools
+import os
 import random
 import secrets
 import signal
@@ -50,6 +53,10 @@ LONGEST_SECONDS = {"file": 0.06, "s3": 0.3}
 
 LONG_SECONDS = 400
 """For twenty and more processes one after the other, on a machine with other things to do."""
+
+SCHEDULES = int(os.environ.get("VARFLOW_KILL_SCHEDULES", "8"))
+SECONDS_EACH = 30
+COMPETITORS_PAUSE = 0.005
 
 in_either_store = pytest.mark.parametrize("kind", ["file", "s3"])
 
@@ -219,6 +226,60 @@ async def test_a_sidecar_killed_at_a_random_moment_leaves_all_of_its_variables_o
     for _ in range(BATCH):
         moment = chance.uniform(0, LONGEST_SECONDS[kind])
         await run_trial(make_ground(kind), function, Doom(), kill_after=moment)
+
+
+def schedules(count: int) -> list[Doom]:
+    """Return where the first process dies: each store call once before one comes again."""
+    whens: list[When] = ["before", "after"]
+    calls = [Doom(at=at, when=when) for at in range(1, STORE_CALLS + 1) for when in whens]
+    random.Random(8).shuffle(calls)
+    return list(itertools.islice(itertools.cycle(calls), count))
+
+
+async def write_again_and_again(variables: Variables, stop: asyncio.Event) -> list[str]:
+    """Overwrite one key; return what was acknowledged. Only a commit may come after a write."""
+    acknowledged: list[str] = []
+    while not stop.is_set():
+        name = f"other{len(acknowledged)}"
+        await variables.set(ADDRESSES[OVERWRITTEN], large_value(name))
+        acknowledged.append(name)
+        seen = await name_of(variables, OVERWRITTEN)
+        assert seen == name or seen.startswith("new"), f"{name} was lost: {seen}"
+        await asyncio.sleep(COMPETITORS_PAUSE)
+    return acknowledged
+
+
+async def run_contested(ground: Ground, function: WritingFunction, doom: Doom) -> bool:
+    """Kill a sidecar among a writer and a reader, and return whether it died."""
+    stop = asyncio.Event()
+    async with opened(ground) as variables, opened(ground) as others:
+        for address in ADDRESSES.values():
+            await variables.set(address, b"old")
+        async with a_looping_reader(ground):
+            writing = asyncio.create_task(write_again_and_again(others, stop))
+            died = await asyncio.to_thread(_run_first, ground, function.port, doom, kill_after=None)
+            winner = await asyncio.to_thread(_run_to_the_end, ground, function.port)
+            stop.set()
+            acknowledged = await writing
+        after = await names(variables)
+        overwritten = await variables.get(ADDRESSES[OVERWRITTEN])
+    assert after.pop(OVERWRITTEN) in {winner, acknowledged[-1]}
+    assert set(after.values()) == {winner}
+    assert overwritten is not None
+    written = int(overwritten.rev.partition("-")[0])
+    assert written == len(["old", *acknowledged, winner]), "a write is lost, or there twice"
+    return died
+
+
+@in_either_store
+@pytest.mark.timeout(LONG_SECONDS + SECONDS_EACH * SCHEDULES)
+async def test_a_sidecar_killed_among_a_writer_and_a_reader_commits_once_and_loses_nothing(
+    kind: str, make_ground: MakeGround, function: WritingFunction
+) -> None:
+    deaths = 0
+    for doom in schedules(SCHEDULES):
+        deaths += await run_contested(make_ground(kind), function, doom)
+    assert deaths >= SCHEDULES // 3
 
 
 @pytest.mark.parametrize(
