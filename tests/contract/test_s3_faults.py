@@ -162,6 +162,15 @@ async def test_no_failure_reads_as_absent(
     assert proxy.take() == ["GET"]
 
 
+@pytest.mark.parametrize("size", [0, 2, 60])
+async def test_an_error_that_is_cut_is_asked_for_again(
+    size: int, store: S3Store, proxy: FaultyS3
+) -> None:
+    proxy.fail("GET", faulty_s3.cutting(size))
+    assert await store.get("nothing/there") is None
+    assert proxy.take() == ["GET", "GET"]
+
+
 # Writing
 
 
@@ -169,6 +178,7 @@ LOST: dict[str, Callable[..., Fault]] = {
     "reset": faulty_s3.resetting,
     "internal error": functools.partial(faulty_s3.answering, 500, "InternalError"),
     "unavailable": functools.partial(faulty_s3.answering, 503, "ServiceUnavailable"),
+    "slow down": functools.partial(faulty_s3.answering, 503, "SlowDown"),
 }
 lost = pytest.mark.parametrize("lost", [pytest.param(f, id=name) for name, f in LOST.items()])
 conditions = pytest.mark.parametrize("is_new", [True, False], ids=["creating", "replacing"])
@@ -283,6 +293,23 @@ async def test_a_writer_who_comes_back_too_late_meets_a_conflict(
     with pytest.raises(Conflict):
         await store.put("r", b"second", condition=ABSENT)
     assert await stores.data_of(store, "r") == b"first"
+
+
+@conditions
+@pytest.mark.parametrize(
+    ("status", "code"), [(429, "TooManyRequests"), (409, "ConditionalRequestConflict")]
+)
+async def test_a_write_that_was_refused_but_stored_is_known_as_our_own(
+    status: int, code: str, is_new: bool, store: S3Store, proxy: FaultyS3
+) -> None:
+    condition = await condition_of(store, is_new=is_new)
+    proxy.take()
+    proxy.fail("PUT", faulty_s3.answering(status, code, is_taken=True))
+    etag = await store.put("r", b"new", condition=condition)
+    assert proxy.take() == ["PUT", "PUT", "GET"]
+    found = await store.get("r")
+    assert found
+    assert (found.data, found.etag) == (b"new", etag)
 
 
 async def test_a_write_without_a_condition_is_not_sent_again(

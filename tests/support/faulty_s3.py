@@ -142,9 +142,18 @@ class Late:
 class FaultyS3:
     """The proxy, as long as the context lasts."""
 
-    def __init__(self, behind: S3Server, *, lie: Fault | None = None) -> None:
-        """Stand before a server; `lie` is how every request is dealt with (see `lying_s3`)."""
+    def __init__(
+        self, behind: S3Server, *, lie: Fault | None = None, is_orderly: bool = True
+    ) -> None:
+        """Stand before a server.
+
+        Args:
+            behind: The server.
+            lie: How every request is dealt with (see `lying_s3`, `chaos`).
+            is_orderly: A liar sends one request at a time, since racing writes make moto fail.
+        """
         self._lie = lie
+        self._is_orderly = is_orderly
         self._behind = urllib.parse.urlsplit(behind.endpoint).netloc
         self.requests: list[Request] = []
         """Since the last `take`."""
@@ -189,6 +198,10 @@ class FaultyS3:
         """Lie no more."""
         self._lie = None
 
+    def forgive(self) -> None:
+        """Drop the faults that have not had their request."""
+        self._faults.clear()
+
     def faults_left(self) -> int:
         """Return how many faults have not had their request."""
         return len(self._faults)
@@ -201,8 +214,8 @@ class FaultyS3:
         return self._send(request) if fault is None else fault(request, self._pass)
 
     def _pass(self, request: Request) -> Answer:
-        """Send a request; for a liar one at a time, since racing writes make moto fail."""
-        with self._order if self._lie else contextlib.nullcontext():
+        """Send a request; for an orderly liar one at a time."""
+        with self._order if self._is_orderly else contextlib.nullcontext():
             return self._send(request)
 
     def _take_fault(self, kind: str) -> Fault | None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.linearizability import UNKNOWN, Found, Lease, Operation
-from varflow.errors import PreconditionFailed, StoreError, VariableExists
+from varflow.errors import PreconditionFailed, StoreUnavailable, VariableExists
 from varflow.variables import paths
 from varflow.variables.expiries import Ttl
 from varflow.variables.scopes import Address, Owners, Scope
@@ -99,8 +99,11 @@ class Client:
     async def _find(self, key: str) -> tuple[str, str] | None:
         """Return the value and its entity tag."""
         name = self._call("get", key=key)
-        variable = await self._variables.get(_address(key))
-        value = (await variable.bytes()).rstrip(b".").decode() if variable is not None else None
+        try:
+            variable = await self._variables.get(_address(key))
+            value = (await variable.bytes()).rstrip(b".").decode() if variable else None
+        except StoreUnavailable:
+            return None
         self._journal.write(id=name, outcome="done", value=value)
         return (value, variable.etag) if variable is not None and value is not None else None
 
@@ -142,20 +145,18 @@ class Client:
     async def _commit(self, decision: str, keys: tuple[str, ...]) -> None:
         removed = [key for key in keys if self._chance.random() < 0.2]
         name = self._call("commit", decision=decision, keys=keys, removed=removed)
-        changes = [
-            Change(
-                _address(key),
-                None
-                if key in removed
-                else await self._variables.store_content(OWNERS, self._data(f"{name}/{key}")),
-            )
-            for key in keys
-        ]
         try:
+            changes = [await self._change(key, name, is_removal=key in removed) for key in keys]
             outcome = await self._variables.commit(decision, changes, result=name.encode())
-        except StoreError:
+        except StoreUnavailable:
             return
         self._journal.write(id=name, outcome="done", winner=outcome.result.decode())
+
+    async def _change(self, key: str, name: str, *, is_removal: bool) -> Change:
+        if is_removal:
+            return Change(_address(key), None)
+        data = self._data(f"{name}/{key}")
+        return Change(_address(key), await self._variables.store_content(OWNERS, data))
 
     async def _heed(self, name: str, writing: Awaitable[object]) -> None:
         """Note what became of it; nothing when the store leaves that open."""
@@ -163,7 +164,7 @@ class Client:
             await writing
         except (VariableExists, PreconditionFailed):
             self._journal.write(id=name, outcome="refused")
-        except StoreError:
+        except StoreUnavailable:
             return
         else:
             self._journal.write(id=name, outcome="done")

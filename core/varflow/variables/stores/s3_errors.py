@@ -13,10 +13,10 @@ gone, a proxy's own page or a wrong endpoint are failures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from botocore import exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
@@ -78,9 +78,9 @@ _BY_CODE: Final[dict[str, _Meaning]] = {
     "NoSuchBucket": (NoBucket, _BUCKET),
     "ConditionalRequestConflict": (Refused, _AGAIN),
     "OperationAborted": (Refused, _AGAIN),
-    "SlowDown": (Refused, _AGAIN),
+    "SlowDown": (Lost, _AGAIN),  # MinIO's word, too, when some of its drives have stored it
     "SlowDownRead": (Refused, _AGAIN),
-    "SlowDownWrite": (Refused, _AGAIN),
+    "SlowDownWrite": (Lost, _AGAIN),
     "Throttling": (Refused, _AGAIN),
     "ThrottlingException": (Refused, _AGAIN),
     "TooManyRequests": (Refused, _AGAIN),
@@ -159,10 +159,23 @@ def _answered(error: botocore_errors.ClientError, what: str, *, is_write: bool) 
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code == "PreconditionFailed" or status == HTTPStatus.PRECONDITION_FAILED:
         return Conflict()
+    if _is_cut(error.response, code, status):
+        return Lost(f"cannot {what}: {status}, and the rest of the answer is missing; {_AGAIN}")
     kind, advice = _meaning_of_answer(code, status, is_write=is_write)
     said = str(error.response.get("Error", {}).get("Message", ""))
     reason = ": ".join(part for part in (code or str(status), _short(said)) if part)
     return kind(f"cannot {what}: {reason}; {advice}")
+
+
+def _is_cut(response: Mapping[str, Any], code: str, status: int) -> bool:
+    """Return whether the server named its error, but the connection broke before the name.
+
+    The SDK then takes the status for the name, as it does when nothing but the status was sent, or
+    a page of something that is no S3 server.
+    """
+    headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    is_xml = "xml" in headers.get("content-type", "")
+    return code == str(status) and is_xml and headers.get("content-length") != "0"
 
 
 def _meaning_of_answer(code: str, status: int, *, is_write: bool) -> _Meaning:

@@ -16,8 +16,10 @@ Comparing bytes is enough because callers put a nonce into each record (`base`),
 S3's ETags, MD5 sums mostly, from ever coming back: the nonce stands before whatever a stranger
 can choose, so no collision can be prepared.
 
-A `Conflict` without a lost answer before it is the server's word and costs no further request. So
-nothing between here and the server may repeat a PUT on its own: SDK retries are off.
+A `Conflict` at the first try is the server's word and costs no further request. So nothing between
+here and the server may repeat a PUT on its own: SDK retries are off. A `Conflict` after a refusal
+(409, 429) is looked into: a gateway may refuse what the server behind it has stored. It stands when
+the record is not ours, for the refusal said that nothing was written.
 
 A write without a condition whose answer was lost is not sent again, since a late first one could
 undo what somebody else has written after the second. A removal is: only what nobody will write
@@ -60,26 +62,46 @@ def put(bucket: Bucket, path: str, data: bytes, *, condition: Condition, stop: S
     stop.check()
     tries = Tries(stop)
     lost: Lost | None = None
+    failure: StoreUnavailable | None = None
     while True:
         try:
             return _put_once(bucket, path, data, condition)
         except Conflict:
-            if lost is None:
+            if failure is None:
                 raise
-            failure: StoreUnavailable = lost
+            if lost is None:
+                return _own_etag(bucket, path, data)
         except StoreUnavailable as error:
             failure = error
             lost = error if isinstance(error, Lost) else lost
         if lost is not None:
-            found = get(bucket, path, Stop())
-            if found is not None and found.data == data:
-                return found.etag
-            if not _is_as_before(found, condition):
-                raise StoreUnavailable(
-                    f"cannot write {bucket.shown(path)}: the answer was lost and somebody else has"
-                    " written since; whether this took effect is not known"
-                ) from lost
+            etag = _find_lost(bucket, path, data, condition, lost)
+            if etag is not None:
+                return etag
         tries.pause(failure)
+
+
+def _find_lost(
+    bucket: Bucket, path: str, data: bytes, condition: Condition, lost: Lost
+) -> str | None:
+    """Return the ETag of a write whose answer was lost; None when it may be sent again."""
+    found = get(bucket, path, Stop())
+    if found is not None and found.data == data:
+        return found.etag
+    if _is_as_before(found, condition):
+        return None
+    raise StoreUnavailable(
+        f"cannot write {bucket.shown(path)}: the answer was lost and somebody else has"
+        " written since; whether this took effect is not known"
+    ) from lost
+
+
+def _own_etag(bucket: Bucket, path: str, data: bytes) -> str:
+    """Return the record's ETag if it is as we have written it, else raise `Conflict`."""
+    found = get(bucket, path, Stop())
+    if found is None or found.data != data:
+        raise Conflict
+    return found.etag
 
 
 def _put_once(bucket: Bucket, path: str, data: bytes, condition: Condition) -> str:
