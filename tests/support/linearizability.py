@@ -141,8 +141,13 @@ def _partitions(history: Sequence[Operation]) -> Iterator[list[Operation]]:
 
 
 def _without_unseen(operations: list[Operation]) -> list[Operation]:
-    """Leave out what may never have happened and what nobody has seen."""
+    """Leave out what may never have happened and what nobody has seen.
+
+    Of a write only its values tell: that a key is absent can have many reasons. Removals are left
+    out, too; with them a search over many would look at each in each place.
+    """
     seen = {value for operation in operations for one in operation.found for value in one.values}
+    seen.discard(None)
     unseen = {
         operation
         for operation in operations
