@@ -28,7 +28,7 @@ from varflow.variables.stores import s3_urls
 from varflow.variables.stores.base import ABSENT, CHUNK_BYTES, Condition, Conflict, ObjectStore
 from varflow.variables.stores.s3 import S3Store
 
-READ_SECONDS = 0.5
+READ_SECONDS = 2.0
 """Short, so that hanging costs little."""
 BIG = bytes(range(256)) * (5 * CHUNK_BYTES // 512)
 PART = 8 * 1024 * 1024

@@ -32,6 +32,8 @@ _LONGEST_PAUSE_SECONDS: Final = 0.05
 _REACHED_SECONDS: Final = 1.0
 """How long the sidecar tries to connect: the function listened a moment ago."""
 
+_DYING_SECONDS: Final = 0.05
+"""From a connection that breaks until its process, if it dies, is known to have ended."""
 _END_SECONDS: Final = 1.0
 """How long the end of a process may take that has closed its port."""
 
@@ -100,6 +102,8 @@ class LocalFunction:
         group, starting = self._group, self._starting
         if group is None or starting is None or self._is_stopping:
             return ""
+        # A process that dies closes its connections one after the other, the port perhaps last.
+        await asyncio.wait({group.over}, timeout=_DYING_SECONDS)
         if not group.has_ended and await ports.is_listening(await starting):
             return ""
         await asyncio.wait({group.over}, timeout=_END_SECONDS)
