@@ -27,26 +27,19 @@ from varflow.engine.advancing import Advance
 from varflow.engine.messages import (
     Cancelled,
     Command,
-    DispatchAction,
     EnterState,
     Evaluate,
     Event,
     Finish,
-    GiveUp,
     InstanceStatus,
     Json,
     ReadVariables,
-    SetTimer,
     Started,
-    StartSubflow,
-    StopSubflow,
-    StoreData,
-    WriteVariables,
 )
 from varflow.engine.snapshots import Snapshot
 from varflow.errors import VarflowError
 from varflow.shells import driving
-from varflow_operator.instances import ending, secrets, stopping
+from varflow_operator.instances import agenda, ending, secrets, stopping
 from varflow_operator.instances.checkpoints import Keeper
 from varflow_operator.instances.conflicts import Deposed, InstanceGone
 from varflow_operator.instances.crashpoints import CrashPoint
@@ -64,19 +57,6 @@ _LOG_SECONDS: Final = 2.0
 """Who sees the end finds the last lines, unless the store takes longer than this."""
 KEPT_SECONDS: Final = 3600.0
 """After its last deadline an attempt cannot be left: by then clocks agree, and pods are gone."""
-
-_EFFECTS: Final = (
-    DispatchAction,
-    GiveUp,
-    StartSubflow,
-    StopSubflow,
-    WriteVariables,
-    StoreData,
-    SetTimer,
-    Finish,
-)
-"""Commands that nobody can take back; and a timer's time has to outlive this process. Answers that
-are put aside are forgotten by the snapshot, and must then be those that it had."""
 
 _logger = logging.getLogger(__name__)
 
@@ -210,12 +190,9 @@ class Run:
         for command in commands:
             if isinstance(command, EnterState):
                 self.view = self.view.entering(command, at=at)
-            else:
-                self._to_do.append(command)
-        if any(isinstance(command, Finish) for command in commands):
-            # No checkpoint comes before the end: another control plane would put others aside.
-            self._to_do = [it for it in self._to_do if not isinstance(it, StoreData)]
-        self._has_to_write |= any(isinstance(command, _EFFECTS) for command in commands)
+        others = [command for command in commands if not isinstance(command, EnterState)]
+        self._to_do = agenda.joined(self._to_do, others)
+        self._has_to_write |= agenda.needs_checkpoint(others)
         is_asked_again = any(isinstance(command, ReadVariables) for command in commands)
         self._is_dirty |= self._snapshot is not before and not is_asked_again
 
@@ -233,9 +210,8 @@ class Run:
     # Checkpoints
 
     async def _checkpoint(self) -> None:
-        is_over = any(isinstance(command, Finish) for command in self._to_do)
         self._ground.passed(CrashPoint.DECIDED)
-        if not is_over and not self._is_gone:
+        if not self._is_gone and not agenda.is_end(self._to_do):
             await self._write()
             self._ground.passed(CrashPoint.CHECKPOINTED)
         self._is_dirty = self._has_to_write = False

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tests.support import engine
 from tests.support.simulation import checks, flaws
@@ -41,7 +41,7 @@ from varflow.engine.messages import (
     WriteVariables,
 )
 from varflow.engine.snapshots import Snapshot
-from varflow_operator.instances import conflicts, records
+from varflow_operator.instances import agenda, conflicts, records
 from varflow_operator.instances.conflicts import Verdict
 from varflow_operator.instances.records import Mark, Record
 
@@ -58,16 +58,6 @@ Request = (
     | StoreData
     | LoadData
 )
-_KEPT_FIRST: Final = (
-    DispatchAction,
-    StartSubflow,
-    StopSubflow,
-    GiveUp,
-    WriteVariables,
-    StoreData,
-    SetTimer,
-)
-"""Commands that are carried out when the snapshot that led to them is in the status."""
 
 
 class Run:
@@ -189,11 +179,9 @@ class Run:
             self.plane.trace.append((self.instance.uid, command))
             if isinstance(command, EnterState):
                 self._entered = (*self._entered, command.state)
-            elif not isinstance(command, Log):
-                if isinstance(command, Finish):
-                    self._to_do = deque(it for it in self._to_do if not isinstance(it, StoreData))
-                self._to_do.append(command)
-                self._has_to_write |= isinstance(command, _KEPT_FIRST)
+        others = [it for it in commands if not isinstance(it, EnterState | Log)]
+        self._to_do = deque(agenda.joined(tuple(self._to_do), others))
+        self._has_to_write |= agenda.needs_checkpoint(others)
 
     def _note_keys(self) -> None:
         for effect in self._snapshot.effects:
@@ -206,10 +194,7 @@ class Run:
 
     def _write(self) -> None:
         """Write a checkpoint; the API server may be away, or its answer be lost."""
-        if isinstance(self._to_do[-1] if self._to_do else None, Finish):
-            self._has_to_write = False
-            return
-        if self._put(finish=None):
+        if agenda.is_end(self._to_do) or self._put(finish=None):
             self._has_to_write = False
 
     def _put(self, *, finish: Finish | None) -> bool:
