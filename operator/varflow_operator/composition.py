@@ -18,7 +18,6 @@ from varflow_operator.instances.instances import Instances
 from varflow_operator.instances.sightings import Sightings
 from varflow_operator.kinds import INSTANCE, POD, VARIABLE, WORKFLOW, Object
 from varflow_operator.observing import Subscription
-from varflow_operator.ownership import Ownership
 from varflow_operator.parts import Parts, Supplies
 from varflow_operator.pods.pods import Pods
 from varflow_operator.pods.sidecars import Sidecars
@@ -34,9 +33,9 @@ from varflow_operator.workflows.revisions import Revisions
 async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
     """Give the parts of an operator as long as the context lasts."""
     cluster, settings = supplies.cluster, supplies.settings
-    ownership, revisions = Ownership(cluster), Revisions(cluster)
+    revisions = Revisions(cluster)
     async with contextlib.AsyncExitStack() as stack:
-        ground = await _make_ground(stack, supplies, ownership, revisions)
+        ground = await _make_ground(stack, supplies, revisions)
         instances = Instances(ground, namespaces=settings.watch_namespaces or (None,))
         sweeper = Sweeper(ground, instances, namespaces=settings.watch_namespaces)
         workflows = Workflows(
@@ -55,7 +54,7 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
         declared = DeclaredVariables(
             cluster,
             supplies.variables,
-            ownership,
+            supplies.ownership,
             note=partial(supplies.metrics.reconciled, VARIABLE),
             keeps_secrets=Policy(settings.encryption).writes_sealed,
         )
@@ -86,7 +85,7 @@ class _Following:
 
 
 async def _make_ground(
-    stack: contextlib.AsyncExitStack, supplies: Supplies, ownership: Ownership, revisions: Revisions
+    stack: contextlib.AsyncExitStack, supplies: Supplies, revisions: Revisions
 ) -> Ground:
     epoch, store = supplies.leadership.epoch, supplies.variables.store
     log = StoreLog(store, note_dropped=supplies.metrics.log_lines_dropped.inc)
@@ -101,7 +100,7 @@ async def _make_ground(
         metrics=supplies.metrics,
         pods=pods,
         sidecars=await stack.enter_async_context(Sidecars(epoch=epoch)),
-        ownership=ownership,
+        ownership=supplies.ownership,
         definitions=Definitions(),
         sightings=Sightings(),
         blueprints=Blueprints(revisions),

@@ -15,6 +15,7 @@ from varflow_operator.encryption.keeping import NamespaceKeys
 from varflow_operator.leadership import Leadership
 from varflow_operator.metrics import Metrics
 from varflow_operator.observing import Subscription
+from varflow_operator.ownership import Ownership
 from varflow_operator.settings import OperatorSettings
 
 
@@ -36,6 +37,7 @@ class Supplies:
     verdict: Verdict
     """Which promises hold over their store."""
     keys: NamespaceKeys
+    ownership: Ownership
     credentials: OperatorCredentials
     leadership: Leadership
     metrics: Metrics

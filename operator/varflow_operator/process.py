@@ -21,6 +21,7 @@ from varflow_operator.cluster import Cluster
 from varflow_operator.leadership import Leadership
 from varflow_operator.metrics import Metrics
 from varflow_operator.observing import Feed
+from varflow_operator.ownership import Ownership
 from varflow_operator.parts import Compose, Parts, Supplies, Worker
 from varflow_operator.readiness import Readiness
 from varflow_operator.settings import OperatorSettings
@@ -84,8 +85,9 @@ class _Process:
             note=self._stand_by,
         )
         guarded = cluster.guarded(lambda: leadership.is_held)
+        ownership = Ownership(guarded)
         variables, keys = await insist(
-            "store", lambda: storing.open_variables(settings, found, guarded)
+            "store", lambda: storing.open_variables(settings, found, guarded, ownership)
         )
         stack.push_async_callback(variables.close)
         verdict = await storing.Judging(insist, self.readiness, self.metrics).judge(
@@ -97,6 +99,7 @@ class _Process:
             variables=variables,
             verdict=verdict,
             keys=keys,
+            ownership=ownership,
             credentials=found,
             leadership=leadership,
             metrics=self.metrics,

@@ -25,6 +25,7 @@ from varflow_operator.cluster import Cluster
 from varflow_operator.credentials import OperatorCredentials
 from varflow_operator.encryption.keeping import NamespaceKeys
 from varflow_operator.metrics import Metrics
+from varflow_operator.ownership import Ownership
 from varflow_operator.readiness import Readiness
 from varflow_operator.settings import OperatorSettings
 
@@ -63,7 +64,10 @@ class Insisting:
 
 
 async def open_variables(
-    settings: OperatorSettings, credentials: OperatorCredentials, cluster: Cluster
+    settings: OperatorSettings,
+    credentials: OperatorCredentials,
+    cluster: Cluster,
+    ownership: Ownership,
 ) -> tuple[Variables, NamespaceKeys]:
     """Open the store, and return who has its keys, which are in the cluster.
 
@@ -74,7 +78,9 @@ async def open_variables(
     """
     store = opening.open_store(settings.store, credentials=credentials.store)
     policy = Policy(settings.encryption)
-    keys = NamespaceKeys(cluster, store, policy=policy, namespaces=settings.watch_namespaces)
+    keys = NamespaceKeys(
+        cluster, store, ownership, policy=policy, namespaces=settings.watch_namespaces
+    )
     store = wrapping.wrap(store, keys, policy)
     variables = Variables(store, writer="operator", history=opening.find_history(settings.store))
     try:

@@ -28,6 +28,7 @@ from varflow_operator.cluster import Cluster
 from varflow_operator.encryption import keeping
 from varflow_operator.encryption.keeping import NamespaceKeys
 from varflow_operator.kinds import NAMESPACE, SECRET
+from varflow_operator.ownership import Ownership
 
 CANARY = "canary-9d41e7"
 SECRET_CANARY = "canary-secret-52c8a0"
@@ -59,7 +60,7 @@ async def put_keys(cluster: Cluster, namespace: str, ring: KeyRing) -> None:
 
 
 def keeper(cluster: Cluster, store: MemoryStore, *, policy: Policy = Policy.ON) -> NamespaceKeys:
-    return NamespaceKeys(cluster, store, policy=policy)
+    return NamespaceKeys(cluster, store, Ownership(cluster), policy=policy)
 
 
 async def test_a_namespace_gets_one_key(
@@ -146,7 +147,7 @@ async def test_changed_keys_are_seen_and_told(
 ) -> None:
     await put_keys(cluster, namespace, RING)
     clock, told = Clock(), list[str]()
-    keys = NamespaceKeys(cluster, store, policy=Policy.ON, clock=clock)
+    keys = NamespaceKeys(cluster, store, Ownership(cluster), policy=Policy.ON, clock=clock)
     keys.tell(changed=told.append)
     await keys.find(owners.namespace)
     rotated = RING.added(SECOND.secret)

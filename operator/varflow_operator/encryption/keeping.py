@@ -64,6 +64,7 @@ class NamespaceKeys:
         self,
         cluster: Cluster,
         store: ObjectStore,
+        ownership: Ownership,
         *,
         policy: Policy,
         namespaces: Sequence[str] = (),
@@ -74,6 +75,7 @@ class NamespaceKeys:
         Args:
             cluster: where the Secrets are.
             store: as it is without keys: whether one is lost is seen there.
+            ownership: finds an object's namespace.
             policy: with `off` no key is made.
             namespaces: that are served; none for all.
             clock: seconds.
@@ -83,7 +85,7 @@ class NamespaceKeys:
         self._policy = policy
         self._namespaces = namespaces
         self._clock = clock
-        self._ownership = Ownership(cluster)
+        self._ownership = ownership
         self._names: dict[str, str] = {}
         self._known: dict[str, _Known] = {}
         self._locks: dict[str, asyncio.Lock] = {}
