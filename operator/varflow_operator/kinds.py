@@ -45,6 +45,10 @@ class Kind:
             parts.append(subresource)
         return "/".join(parts)
 
+    def reference(self, name: str, uid: str) -> Object:
+        """Return an object of this kind as another one names its owner."""
+        return {"apiVersion": self.api_version, "kind": self.name, "name": name, "uid": uid}
+
     def shown(self, namespace: str | None, name: str = "") -> str:
         """Return how messages name an object, or all of them when there is no name."""
         if not name:

@@ -39,7 +39,7 @@ from varflow.shells.data import DataEffects
 from varflow.variables import retrying
 from varflow.variables.scopes import Owners
 from varflow_operator import names
-from varflow_operator.instances import offspring
+from varflow_operator.instances import offspring, records
 from varflow_operator.instances.crashpoints import CrashPoint
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.records import Identity
@@ -75,7 +75,7 @@ class Children:
             except (ObjectExists, ObjectRefused, ObjectNotFound) as error:
                 return offspring.refused(command.action_id, error, at=self._ground.clock())
             self._ground.passed(CrashPoint.CHILD_MADE)
-            if command.is_detached and not _has_large_input(child):
+            if command.is_detached and not offspring.has_large_input(child):
                 return offspring.begun(command.action_id, at=self._ground.clock())
             found = child if holds(child) else await sighting.wait()
         if command.is_detached:
@@ -179,7 +179,7 @@ class Children:
         return offspring.ended(action_id, child, output=output, at=self._ground.clock())
 
     async def _output(self, child: Object) -> Json:
-        ref = offspring.output_ref(child)
+        ref = records.read(child).output_ref
         if not ref:
             return child["status"].get("output")
         owners = replace(self._owners, instance=child["metadata"]["uid"])
@@ -211,10 +211,6 @@ class Children:
     def _data(self, owners: Owners) -> DataEffects:
         store = self._ground.variables.store
         return DataEffects(owners=owners, store=store, clock=self._ground.clock)
-
-
-def _has_large_input(child: Object) -> bool:
-    return bool((child["spec"].get("parent") or {}).get("inputRef"))
 
 
 async def _patiently(call: Callable[[], Awaitable[_T]]) -> _T:

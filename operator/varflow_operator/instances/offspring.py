@@ -16,7 +16,7 @@ from varflow.errors import ObjectExists, VarflowError
 from varflow_operator import names
 from varflow_operator.instances import records, stopping
 from varflow_operator.instances.records import Identity
-from varflow_operator.kinds import INSTANCE, WORKFLOW, Kind, Object
+from varflow_operator.kinds import INSTANCE, WORKFLOW, Object
 
 MAX_INPUT_BYTES: Final = 16 * 1024
 """Longest input in the object; a longer one is an object in the store."""
@@ -44,9 +44,9 @@ def make(
         workflow_uid: its UID, if it is there.
         input_ref: name of the data object with the input, if it is large.
     """
-    owner = _owner(WORKFLOW, workflow, workflow_uid)
+    owner = WORKFLOW.reference(workflow, workflow_uid)
     if not command.is_detached:
-        owner = _owner(INSTANCE, parent.name, parent.uid)
+        owner = INSTANCE.reference(parent.name, parent.uid)
     given = {"inputRef": input_ref} if input_ref else {}
     user = {"user": parent.user} if parent.user else {}
     return {
@@ -62,10 +62,6 @@ def make(
             "parent": {"name": parent.name, "uid": parent.uid, "depth": command.depth, **given},
         },
     }
-
-
-def _owner(kind: Kind, name: str, uid: str) -> dict[str, str]:
-    return {"apiVersion": kind.api_version, "kind": kind.name, "name": name, "uid": uid}
 
 
 def is_of(obj: Object, parent: Identity) -> bool:
@@ -100,9 +96,10 @@ def has_begun(obj: Object) -> bool:
     return record.is_over or bool(record.status.get("startTime"))
 
 
-def output_ref(obj: Object) -> str:
-    """Return the name of the data object with an instance's output, if it is large."""
-    return str((obj.get("status") or {}).get("outputRef") or "")
+def has_large_input(obj: Object) -> bool:
+    """Tell whether an instance has to read its input among its parent's data."""
+    parent = records.read(obj).parent
+    return parent is not None and bool(parent.input_ref)
 
 
 # What the engine hears

@@ -105,6 +105,11 @@ class Record:
         """Name of the data object that holds the snapshot, if it is large."""
         return str((self.status.get("checkpoint") or {}).get("snapshotRef") or "")
 
+    @property
+    def output_ref(self) -> str:
+        """Name of the data object that holds the output, if it is large."""
+        return str(self.status.get("outputRef") or "")
+
     def has_owner(self, workflow_uid: str) -> bool:
         """Tell whether Kubernetes removes it with its workflow, or with who waits for its end.
 
@@ -115,13 +120,7 @@ class Record:
 
     def owners_with(self, workflow_uid: str) -> list[dict[str, Any]]:
         """Return the owner references with one to the workflow."""
-        ours = {
-            "apiVersion": WORKFLOW.api_version,
-            "kind": WORKFLOW.name,
-            "name": self.workflow,
-            "uid": workflow_uid,
-        }
-        return [*map(dict, self.owners), ours]
+        return [*map(dict, self.owners), WORKFLOW.reference(self.workflow, workflow_uid)]
 
 
 def read(obj: Object) -> Record:

@@ -97,14 +97,6 @@ def _head(kind: Kind, owner: Owner, name: str) -> Object:
             "name": name,
             "namespace": owner.namespace,
             "labels": names.workflow_labels(owner.name, owner.uid, names.Component.FUNCTION),
-            "ownerReferences": [
-                {
-                    "apiVersion": WORKFLOW.api_version,
-                    "kind": WORKFLOW.name,
-                    "name": owner.name,
-                    "uid": owner.uid,
-                    "controller": True,
-                }
-            ],
+            "ownerReferences": [{**WORKFLOW.reference(owner.name, owner.uid), "controller": True}],
         },
     }

@@ -208,7 +208,7 @@ class Sweeper:
         await self._ground.variables.end_instance(
             owners,
             keep_until=deadline + KEPT_SECONDS,
-            kept_data=record.status.get("outputRef") or "",
+            kept_data=record.output_ref,
         )
 
     async def _write_note(self, owners: Owners, name: str) -> None:
