@@ -115,15 +115,19 @@ class Errands:
         return found
 
     async def _find(self, errand: Errand) -> Outcome | None:
-        """Return the outcome of an action that was sent before, if anybody knows it."""
+        """Return the outcome of an action that was sent before, if anybody knows it.
+
+        A pod that has the action may have got it in place of one that was out of sight: a control
+        plane before this one knew, and is no more. So there may be rivals in any case.
+        """
         decided = await self._find_committed(errand)
         if decided is not None:
             return decided
+        errand.has_rivals = True
         pods = self._ground.pods.pods_of(errand.settings.key)
         answers = await asyncio.gather(*(self._talking.knows(pod, errand) for pod in pods))
         knowing = next((pod for pod, knows in zip(pods, answers, strict=True) if knows), None)
         if knowing is None:
-            errand.has_rivals = True
             return None
         errand.was_sent = True
         errand.taken.set()

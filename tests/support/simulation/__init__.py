@@ -18,6 +18,6 @@ new control plane asked all of them.
 
 from tests.support.simulation.flaws import Flaw
 from tests.support.simulation.planes import Simulation
-from tests.support.simulation.world import Violation
+from tests.support.simulation.violations import Violation
 
 __all__ = ["Flaw", "Simulation", "Violation"]

@@ -10,16 +10,11 @@ from dataclasses import dataclass, field
 
 from tests.support.simulation import checks
 from tests.support.simulation.flaws import Flaw
+from tests.support.simulation.pods import Execution, Refused
 from tests.support.simulation.runs import Request, Run
+from tests.support.simulation.violations import Violation
 from tests.support.simulation.workflows import CODES
-from tests.support.simulation.world import (
-    Child,
-    Execution,
-    Json,
-    Refused,
-    Violation,
-    World,
-)
+from tests.support.simulation.world import Child, Json, World
 from varflow.contract import Outcome, OutcomeStatus
 from varflow.engine.messages import (
     ActionFinished,
@@ -114,19 +109,35 @@ class Answers:
 
     def _dispatch(self, run: Run, command: DispatchAction, *, is_resumed: bool) -> None:
         world, epoch = self.world, run.plane.epoch
-        found = world.find_decided(run.keys[command.action_id]) if is_resumed else None
+        was_sent = is_resumed or command.action_id in run.sent
+        found = world.find_decided(run.keys[command.action_id]) if was_sent else None
         if found is not None:
             self._finish(run, command.action_id, found)
             return
-        execution = world.find_action(command.action_id, epoch=epoch) if is_resumed else None
+        execution = None
+        if is_resumed:
+            run.rivals.add(command.action_id)
+            execution = world.pods.find(command.action_id, epoch=epoch)
         if execution is None:
-            execution = world.start_action(run.instance, command, epoch=epoch)
+            is_first = not (was_sent or command.attempt)
+            execution = world.start_action(run.instance, command, epoch=epoch, is_first=is_first)
+        run.sent.add(command.action_id)
         if command.is_detached:
             self._finish(run, command.action_id, _COMPLETE)
         elif execution.outcome is None:
             execution.waiting.append(run)
         else:
             self._finish(run, command.action_id, execution.outcome)
+
+    def lose_pod(self) -> None:
+        """Lose a pod, which may run on; who waits for something there asks another one."""
+        runs_on = self.world.random.random() < 0.7
+        for execution in self.world.pods.lose(runs_on=runs_on, epoch=self.world.epoch):
+            for run in execution.waiting:
+                if runs_on:
+                    run.rivals.add(execution.command.action_id)
+                run.requests.append((execution.command, False))
+            execution.waiting.clear()
 
     def end_action(self, execution: Execution) -> None:
         """Let an attempt end, and say so to who waits for it."""
@@ -136,7 +147,10 @@ class Answers:
                 self._finish(run, execution.command.action_id, execution.outcome)
 
     def _finish(self, run: Run, id: str, outcome: Outcome) -> None:
-        event = ActionFinished(at=self.world.now, action_id=id, outcome=outcome)
+        has_rivals = id in run.rivals and self.world.flaw is not Flaw.NO_RIVALS
+        event = ActionFinished(
+            at=self.world.now, action_id=id, outcome=outcome, has_rivals=has_rivals
+        )
         self._post_or_lose(run, id, event)
 
     def _give_up(self, run: Run, command: GiveUp) -> None:
@@ -144,9 +158,7 @@ class Answers:
         world, at = self.world, self.world.now
         key = run.instance.uid, command.decision
         found = world.abandon(key)
-        for execution in [it for it in world.running if it.key == key]:
-            if world.random.random() < 0.5:
-                world.running.remove(execution)
+        world.pods.stop(key)
         event = ActionGivenUp(at=at, action_id=command.action_id, outcome=found)
         if world.random.random() < 0.9:
             self._post(run, event)

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.support.simulation.world import Instance, Key, Violation, World
+from tests.support.simulation.pods import Key
+from tests.support.simulation.violations import Violation
+from tests.support.simulation.world import Instance, World
 from varflow.engine import codes, timeouts
 from varflow.engine.messages import DispatchAction, StartSubflow, StoreData, WriteVariables
 from varflow.engine.snapshots import Phase, Snapshot

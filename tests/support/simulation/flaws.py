@@ -26,6 +26,7 @@ class Flaw(StrEnum):
     LOST_TIMERS = "a new control plane does not set timers again"
     # The world
     NO_FENCE = "sidecars and the API server take commands of a deposed control plane"
+    NO_RIVALS = "that a pod out of sight may run an action is not said"
     RERUN = "an action that is sent again runs again"
     TWO_DECISIONS = "an attempt commits although another has"
     EMPTY_PROMISE = "giving up is confirmed and not written down"

@@ -11,10 +11,13 @@ from tests.support.engine import INSTANCE
 from tests.support.simulation.answers import Answers
 from tests.support.simulation.flaws import Flaw
 from tests.support.simulation.runs import Run
-from tests.support.simulation.world import Violation, World
+from tests.support.simulation.violations import Violation
+from tests.support.simulation.world import World
 
 FAULTS: Final = 5
 """How often a control plane dies or is replaced in one history."""
+LOSSES: Final = 3
+"""How often a pod is lost in one history."""
 MOST_STEPS: Final = 100_000
 """After so many a history goes round in circles."""
 
@@ -44,6 +47,7 @@ class Simulation:
         self.world.trouble = self.random.choice([0.1, 0.4, 0.8])
         self.world.length = self.random.choice([0, 0, 0, 0, 0, 6000])
         self._faults_left = self.random.choice([0, 1, FAULTS])
+        self._losses_left = self.random.choice([0, 1, LOSSES])
         self._cancels = self.random.choice([0, 0, 0, 0.002])
 
     def run(self) -> list[Any]:
@@ -67,9 +71,11 @@ class Simulation:
             return
         self._adopt(self._leader)
         if chance < 0.02 and self._faults_left:
-            self._have_a_fault()
+            self._replace_leader()
         elif chance > 1 - self._cancels:
             self.world.cancel(self.random.choice(list(self.world.instances.values())))
+        elif chance > 0.97 and self._losses_left and self.world.pods.at_work:
+            self._lose_pod()
         elif chance < 0.1 and self._deposed:
             self._step_of_deposed()
         elif chance < 0.7 and self._step_of_leader(self._leader):
@@ -117,7 +123,9 @@ class Simulation:
         return bool(mail)
 
     def _end_an_action(self, leader: Plane) -> bool:
-        running = self.world.running
+        """End one that runs; those out of sight mostly outlive their successors."""
+        sees_all = self.random.random() < 0.1
+        running = [it for it in self.world.pods.running if sees_all or not it.is_out_of_sight]
         if running:
             self.answers.end_action(self.random.choice(running))
         return bool(running)
@@ -147,7 +155,7 @@ class Simulation:
         """Return how much time may pass: answers take moments, and actions longer."""
         if self.answers.mail or any(run.requests for run in leader.runs.values()):
             return 0.01, 0.1, 1
-        return (0.1, 1, 5) if self.world.running else (1, 60)
+        return (0.1, 1, 5) if self.world.pods.running else (1, 60)
 
     # Control planes
 
@@ -165,7 +173,12 @@ class Simulation:
             if instance.uid not in leader.runs and not instance.finish:
                 leader.runs[instance.uid] = Run(self.world, leader, instance)
 
-    def _have_a_fault(self) -> None:
+    def _lose_pod(self) -> None:
+        self._losses_left -= 1
+        self.world.last_fault = self.world.now
+        self.answers.lose_pod()
+
+    def _replace_leader(self) -> None:
         """Lose the control plane; it may live on without knowing that there is another one."""
         self._faults_left -= 1
         lost, self._leader = self._leader, None
@@ -198,8 +211,8 @@ class Simulation:
         """After the end nothing may take effect any more, whoever still lives."""
         while self._deposed:
             self._step_of_deposed()
-        while self.world.running:
-            self.answers.end_action(self.random.choice(self.world.running))
+        while self.world.pods.running:
+            self.answers.end_action(self.random.choice(self.world.pods.running))
         for id, child in self.world.children.items():
             if child.can_end:
                 self.answers.end_child(id, child)

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from tests.support import engine
 from tests.support.simulation import checks, flaws
 from tests.support.simulation.flaws import Flaw
-from tests.support.simulation.world import Instance, Key, Violation, World
+from tests.support.simulation.pods import Key
+from tests.support.simulation.violations import Violation
+from tests.support.simulation.world import Instance, World
 from varflow.engine import advancing, identities, snapshots
 from varflow.engine.advancing import Advance
 from varflow.engine.messages import (
@@ -73,6 +75,9 @@ class Run:
         """What is asked of the world, and whether another control plane may have asked before."""
         self.keys: dict[str, Key] = {}
         """What each id is an attempt of."""
+        self.sent: set[str] = set()
+        self.rivals: set[str] = set()
+        """Ids of actions that may run in a pod that is out of sight."""
         self.is_deposed = False
         self.is_overtaken = False
         """An older control plane wrote since this one had read: it has to begin again."""

@@ -1,7 +1,7 @@
 """The world of a simulation: what is there whichever control plane lives, and what may happen.
 
     objects   an instance's status, with the checkpoint, written under its version
-    pods      sidecars that run actions by id, and refuse commands of a lower epoch
+    pods      sidecars that run actions by id (`pods`)
     store     decision objects, and what instances put aside
     children  of which some are instances themselves, and others only end
 
@@ -15,6 +15,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.support.simulation.flaws import Flaw
+from tests.support.simulation.pods import Execution, Key, Pods
+from tests.support.simulation.violations import Violation
 from tests.support.simulation.workflows import make_random_workflow
 from varflow.contract import Outcome, OutcomeStatus
 from varflow.engine import codes
@@ -26,22 +28,10 @@ if TYPE_CHECKING:
     from tests.support.simulation.runs import Run
 
 Json = Any
-Key = tuple[str, str]
-"""An action or write: its instance, and its decision's name."""
-
 FUNCTION_CODES = ("oops", "other", "")
 """Codes that functions fail with."""
 
-
-PODS = 3
-
-
-class Violation(AssertionError):
-    """What must never happen has happened."""
-
-
-class Refused(Exception):
-    """A command comes from a control plane that was deposed."""
+_CANCELLED = Outcome(status=OutcomeStatus.CANCELLED, code=codes.CANCELLED)
 
 
 @dataclass(eq=False, slots=True)
@@ -68,17 +58,6 @@ class Instance:
     def is_past(self, decision: str) -> bool:
         """Say whether the state that an action belongs to has been left."""
         return self.finish is not None or int(decision.split(".", maxsplit=1)[0]) < self.step
-
-
-@dataclass(eq=False, slots=True)
-class Execution:
-    """One attempt of an action, in a sidecar."""
-
-    key: Key
-    command: DispatchAction
-    answer: Json
-    outcome: Outcome | None = None
-    waiting: list[Run] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
@@ -114,16 +93,12 @@ class World:
     last_fault: float = 1000.0
     epoch: int = 0
     """Of the newest control plane."""
-    fences: list[int] = field(default_factory=lambda: [0] * PODS)
-    """The highest epoch that each pod has heard of."""
     workflows: dict[int, Workflow] = field(default_factory=dict)
     """By depth, made when they are needed."""
     instances: dict[str, Instance] = field(default_factory=dict)
     living: int = 0
     """How many instances have not ended."""
-    executions: dict[tuple[int, str], Execution] = field(default_factory=dict)
-    """By pod and action id."""
-    running: list[Execution] = field(default_factory=list)
+    pods: Pods = field(init=False)
     children: dict[str, Child] = field(default_factory=dict)
     decisions: dict[Key, Outcome | None] = field(default_factory=dict)
     """The outcome of what has committed; None for what was abandoned."""
@@ -135,6 +110,9 @@ class World:
     work: dict[str, Any] = field(default_factory=dict)
     """What was asked for under each id."""
     data: dict[tuple[str, str], Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.pods = Pods(self.random, self.flaw)
 
     def make_instance(self, uid: str, *, depth: int) -> Instance:
         """Create the object of an instance."""
@@ -148,49 +126,28 @@ class World:
 
     # Functions
 
-    def find_action(self, id: str, *, epoch: int) -> Execution | None:
-        """Ask all pods for an action.
-
-        Raises:
-            Refused: there is a newer control plane.
-        """
-        if self.flaw is Flaw.RERUN:
-            return None
-        found = [self._find_in(pod, id, epoch=epoch) for pod in range(PODS)]
-        return next((it for it in found if it is not None), None)
-
-    def start_action(self, instance: Instance, command: DispatchAction, *, epoch: int) -> Execution:
+    def start_action(
+        self, instance: Instance, command: DispatchAction, *, epoch: int, is_first: bool
+    ) -> Execution:
         """Run an action in some pod, or return the one that has the id there.
 
         Raises:
             Refused: there is a newer control plane.
         """
-        pod = self.random.randrange(PODS)
-        found = self._find_in(pod, command.action_id, epoch=epoch)
-        if found is not None and self.flaw is not Flaw.RERUN:
-            return found
         key = instance.uid, command.decision
         if command.is_detached:
             self.detached.add(key)
-        execution = Execution(key, command, self._make_answer(command))
-        self.running.append(execution)
-        self.executions[pod, command.action_id] = execution
-        return execution
-
-    def _find_in(self, pod: int, id: str, *, epoch: int) -> Execution | None:
-        if epoch < self.fences[pod] and self.flaw is not Flaw.NO_FENCE:
-            raise Refused
-        self.fences[pod] = max(self.fences[pod], epoch)
-        return self.executions.get((pod, id))
+        answer = self._make_answer(command)
+        return self.pods.start(Execution(key, command, answer, is_first), epoch=epoch)
 
     def _make_answer(self, command: DispatchAction) -> Json:
         """Return an answer that no other attempt gives."""
         padding = "x" * self.length
-        return {"of": command.decision, "number": len(self.executions), "padding": padding}
+        return {"of": command.decision, "number": self.pods.started, "padding": padding}
 
     def end_action(self, execution: Execution) -> None:
         """Let an action end, somehow."""
-        self.running.remove(execution)
+        self.pods.running.remove(execution)
         status = self.random.choice(list(OutcomeStatus))
         if self.random.random() > self.trouble:
             status = OutcomeStatus.COMPLETE
@@ -199,6 +156,8 @@ class World:
         outcome = Outcome(status=status, output=execution.answer, code=code, message="m")
         if not is_failure and self.random.random() < 0.6:
             outcome = self._commit_action(execution, outcome)
+        elif not execution.is_first and outcome.status is OutcomeStatus.COMPLETE:
+            outcome = self._adopt(execution.key, outcome)
         execution.outcome = outcome
 
     def _commit_action(self, execution: Execution, outcome: Outcome) -> Outcome:
@@ -206,10 +165,14 @@ class World:
         if self.now > execution.command.deadline:
             return Outcome(status=OutcomeStatus.FAILED, code=codes.TIMEOUT_SOFT)
         complete = Outcome(status=OutcomeStatus.COMPLETE, output=execution.answer)
-        found = self.commit(execution.key, complete)
-        if found is None:
-            return Outcome(status=OutcomeStatus.CANCELLED, code=codes.CANCELLED)
+        found = self.commit(execution.key, complete) or _CANCELLED
+        if found is _CANCELLED:
+            return found
         return found if outcome.status is OutcomeStatus.COMPLETE else outcome
+
+    def _adopt(self, key: Key, outcome: Outcome) -> Outcome:
+        """Return what has been decided instead of an outcome that changes nothing."""
+        return (self.decisions[key] or _CANCELLED) if key in self.decisions else outcome
 
     # The store
 
