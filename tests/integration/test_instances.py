@@ -188,6 +188,38 @@ async def test_a_pod_out_of_sight_commits_nothing_once_another_has_answered(worl
     assert await world.read(await world.owners(), Scope.WORKFLOW, "x") is None
 
 
+async def test_a_rival_out_of_sight_commits_nothing_although_who_lost_it_has_died(
+    world: World,
+) -> None:
+    late, answer = asyncio.Event(), asyncio.Event()
+
+    async def work(call: Call) -> Json:
+        await (late if call.pod == "pod-0" else answer).wait()
+        if call.pod == "pod-0":
+            call.write("workflow", "x", b"late")
+        return {"pod": call.pod}
+
+    world.function.handler = work
+    workflow = await world.workflow(action())
+    unseen = await world.pod(workflow)
+    first = world.operator().start()
+    await world.instance()
+    await instances.until(lambda: len(world.function.calls) == 1)
+    await world.pod(workflow, name="pod-1")
+    await world.lose_pod("pod-0")
+    await instances.until(lambda: len(world.function.calls) == 2)
+
+    await first.kill()
+    world.operator().start()
+    answer.set()
+    status = await world.end()
+    late.set()
+    await unseen.until_idle()
+
+    assert status["output"]["return"] == {"pod": "pod-1"}
+    assert await world.read(await world.owners(), Scope.WORKFLOW, "x") is None
+
+
 async def test_an_action_that_has_committed_is_not_done_again_in_another_pod(world: World) -> None:
     """The pod goes between the commit and the answer."""
     workflow = await world.workflow(action())
