@@ -1,6 +1,6 @@
 """Tells what becomes of objects as Kubernetes Events, which `kubectl describe` shows below them.
 
-    watches ─► Announcer.observe ─► find_news (PURE) ─► a short queue ─► one Event after the other
+    watches ─► Announcer.observe ─► read, make_event (PURE) ─► a short queue ─► run
 
 An Event says what a condition says, when that changes, so it stands on what is in the status for
 good: it may be lost, and is when many things happen at once. A condition that was there before this
