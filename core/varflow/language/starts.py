@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
-from varflow.language import bounds, crons, fields, wording
+from varflow.language import bounds, crons, fields, variants, wording
 from varflow.language.codes import Code
 from varflow.language.events import StartFilter
 from varflow.language.fields import Model, Reference, Seconds
@@ -102,20 +102,14 @@ STARTS: Final[Mapping[str, type[_Starts]]] = {
     "eventsAnd": EventsAndStart,
 }
 """The starts by their `type`."""
+_ADVICE: Final = f"; one of {', '.join(STARTS)} is meant"
 
 
 def _start(value: Any, info: ValidationInfo) -> _Starts:
     if isinstance(value, StartCommon):
         return value  # type: ignore[return-value]
-    if not isinstance(value, dict):
-        fields.fail(f"must be a mapping, not {wording.kind_of(value)}", code=Code.WRONG_TYPE)
-    kind = value.get("type", "default")
-    if not isinstance(kind, str):
-        fields.fail(wording.not_a_string(kind), "type", code=Code.WRONG_TYPE)
-    if kind not in STARTS:
-        message = f"unknown start type {wording.shown(kind)}; one of {', '.join(STARTS)} is meant"
-        fields.fail(message, "type", hint=wording.nearest(kind, STARTS))
-    return STARTS[kind].model_validate(value, context=info.context)
+    model = variants.choose(value, STARTS, what="start", default="default", advice=_ADVICE)
+    return model.model_validate(value, context=info.context)
 
 
 AnyStart = Annotated[_Starts, PlainValidator(_start, json_schema_input_type=_Starts)]

@@ -17,8 +17,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from varflow.language import bounds, expressions, fields, wording
-from varflow.language.codes import Code
+from varflow.language import bounds, expressions, variants
 from varflow.language.events import (
     OLDER_SPELLINGS,
     ConsumeEventState,
@@ -260,24 +259,15 @@ STATES: Mapping[str, type[_States]] = {
     "eventXor": EventsXorState,
 }
 """The states by their `type`."""
+_KINDS = ", ".join(it for it in STATES if it not in OLDER_SPELLINGS)
+_MISSING = f"is missing; a state is one of {_KINDS}"
 
 
 def _state(value: Any, info: ValidationInfo) -> _States:
     if isinstance(value, StateCommon):
         return value  # type: ignore[return-value]
-    if not isinstance(value, dict):
-        fields.fail(f"must be a mapping, not {wording.kind_of(value)}", code=Code.WRONG_TYPE)
-    kind = value.get("type")
-    if kind is None:
-        kinds = ", ".join(it for it in STATES if it not in OLDER_SPELLINGS)
-        message = f"is missing; a state is one of {kinds}"
-        fields.fail(message, "type", code=Code.MISSING_FIELD)
-    if not isinstance(kind, str):
-        fields.fail(wording.not_a_string(kind), "type", code=Code.WRONG_TYPE)
-    if kind not in STATES:
-        hint = wording.nearest(kind, STATES)
-        fields.fail(f"unknown state type {wording.shown(kind)}", "type", hint=hint)
-    return STATES[kind].model_validate(value, context=info.context)
+    model = variants.choose(value, STATES, what="state", missing=_MISSING)
+    return model.model_validate(value, context=info.context)
 
 
 State = Annotated[_States, PlainValidator(_state, json_schema_input_type=_States)]
