@@ -1,35 +1,12 @@
-"""Which fields a state may have, and which it cannot do without. PURE."""
+"""What a state may say. PURE."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
-from varflow_operator.schemas import forms
+from varflow.language.states import STATES as TYPES
+from varflow_operator.schemas.rules import variants
 from varflow_operator.schemas.rules.words import Rule
-
-
-def _form_rules() -> Iterator[Rule]:
-    """Yield which fields belong to which type of state, and which it cannot do without."""
-    for field, types in forms.fields_of_types().items():
-        yield Rule(
-            kind="Workflow",
-            at="spec.states[]",
-            cel=f"!has(self.{forms.escaped(field)}) || self.type in {types}",
-            message=f"{field} is only for states of type {' and '.join(types)}",
-            field=f".{field}",
-            reason="FieldValueForbidden",
-        )
-    for kind, fields in forms.required_of_types().items():
-        yield Rule(
-            kind="Workflow",
-            at="spec.states[]",
-            cel=f"self.type != '{kind}' || "
-            f"({' && '.join(f'has(self.{forms.escaped(it)})' for it in fields)})",
-            message=f"a state of type {kind} needs {' and '.join(fields)}",
-            reason="FieldValueRequired",
-        )
-
 
 _OTHERS: Final = (
     Rule(
@@ -102,4 +79,8 @@ _OF_EVENTS: Final = (
     ),
 )
 
-STATES: Final = (*_form_rules(), *_OTHERS, *_OF_EVENTS)
+STATES: Final = (
+    *variants.make_rules(TYPES, at="spec.states[]", one="a state", only_for="states"),
+    *_OTHERS,
+    *_OF_EVENTS,
+)
