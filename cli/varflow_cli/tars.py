@@ -17,17 +17,8 @@ from varflow_sidecar.files import tar_headers
 from varflow_sidecar.files.tar_headers import Header
 
 _GZIP: Final = b"\x1f\x8b"
-_MAX_META_BYTES: Final = 64 * 1024
 _SKIPPED_BYTES: Final = 1024 * 1024
 _LONG_NAMES: Final = {tar_headers.GNU_LONG_NAME: b"path", tar_headers.GNU_LONG_LINK: b"linkpath"}
-_KINDS: Final = {
-    b"1": "a hard link",
-    b"2": "a symbolic link",
-    b"3": "a character device",
-    b"4": "a block device",
-    b"6": "a fifo",
-    b"S": "a sparse file",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +51,7 @@ class Reader:
         overrides: dict[bytes, bytes] = {}
         while (header := tar_headers.decode(self._take(tar_headers.BLOCK))) is not None:
             if header.type in {tar_headers.PAX, tar_headers.PAX_GLOBAL}:
-                overrides |= _known(tar_headers.decode_pax(self._take_meta(header)), header)
+                overrides |= tar_headers.decode_overrides(self._take_meta(header), header.type)
             elif header.type in _LONG_NAMES:
                 overrides[_LONG_NAMES[header.type]] = self._take_meta(header).removesuffix(b"\0")
             else:
@@ -80,8 +71,8 @@ class Reader:
 
     def _begin(self, header: Header, overrides: dict[bytes, bytes]) -> Member:
         name = _name(overrides.get(b"path", header.name))
-        if header.type in _KINDS:
-            raise InvalidArchive(f"{ascii(name)[:200]} is {_KINDS[header.type]}; only files may be")
+        if kind := tar_headers.REFUSED.get(header.type):
+            raise InvalidArchive(f"{ascii(name)[:200]} is {kind}; only files may be")
         if header.type == tar_headers.FOLDER:
             return Member(name.rstrip("/") + "/", 0)
         if header.type not in {tar_headers.FILE, tar_headers.OLD_FILE}:
@@ -98,7 +89,7 @@ class Reader:
         self._padding = 0
 
     def _take_meta(self, header: Header) -> bytes:
-        if header.size > _MAX_META_BYTES:
+        if header.size > tar_headers.MAX_META_BYTES:
             raise InvalidArchive(f"a member's extended header is {header.size} bytes long")
         data = self._take(header.size)
         self._take(tar_headers.padding(header.size))
@@ -127,15 +118,6 @@ class _Raw(io.RawIOBase):
         data = self._source.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
-
-
-def _known(records: dict[bytes, bytes], header: Header) -> dict[bytes, bytes]:
-    if any(key.startswith(b"GNU.sparse.") for key in records):
-        raise InvalidArchive("the archive holds a sparse file; pack it without --sparse")
-    known = {key: value for key, value in records.items() if key in {b"path", b"size"}}
-    if known and header.type == tar_headers.PAX_GLOBAL:
-        raise InvalidArchive("the archive gives all its members the same name or size")
-    return known
 
 
 def _name(name: bytes) -> str:

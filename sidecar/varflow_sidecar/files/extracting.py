@@ -27,18 +27,6 @@ from varflow_sidecar.files.trees import EXECUTABLE, FILE_MODE, Parts, Tree
 MAX_DEPTH: Final = 128
 """Folders in folders; deeper trees come from attackers and loops."""
 
-_MAX_META_BYTES: Final = 64 * 1024
-"""Longest pax header or GNU long name: sixteen times the longest path of Linux."""
-
-_LINKS: Final = {
-    b"1": "a hard link",
-    b"2": "a symbolic link",
-    b"3": "a character device",
-    b"4": "a block device",
-    b"6": "a fifo",
-    b"S": "a sparse file",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
@@ -123,22 +111,14 @@ class Extractor:
             yield
 
     def _read_pax(self, header: Header) -> Generator[None, bytes, dict[bytes, bytes]]:
-        records = tar_headers.decode_pax((yield from self._take_meta(header)))
-        if any(key.startswith(b"GNU.sparse.") for key in records):
-            raise InvalidArchive("the archive holds a sparse file; pack it without --sparse")
-        known = {key: value for key, value in records.items() if key in {b"path", b"size"}}
-        if header.type == tar_headers.PAX_GLOBAL:
-            if known:
-                raise InvalidArchive("the archive gives all its members the same name or size")
-            return {}
-        return known
+        return tar_headers.decode_overrides((yield from self._take_meta(header)), header.type)
 
     def _read_long_name(self, header: Header) -> Generator[None, bytes, dict[bytes, bytes]]:
         name = (yield from self._take_meta(header)).removesuffix(b"\0")
         return {b"path": name} if header.type == tar_headers.GNU_LONG_NAME else {}
 
     def _take_meta(self, header: Header) -> Generator[None, bytes, bytes]:
-        if header.size > _MAX_META_BYTES:
+        if header.size > tar_headers.MAX_META_BYTES:
             raise InvalidArchive(f"a member's extended header is {header.size} bytes long")
         self._spend_entry()
         data = yield from self._take(header.size)
@@ -164,8 +144,7 @@ class Extractor:
         yield from self._take(tar_headers.padding(header.size))
 
     def _place(self, header: Header) -> Parts:
-        if header.type in _LINKS:
-            kind = _LINKS[header.type]
+        if kind := tar_headers.REFUSED.get(header.type):
             raise InvalidArchive(
                 f"{_shown(header)} is {kind}; only files and folders are extracted"
             )

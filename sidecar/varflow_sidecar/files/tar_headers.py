@@ -29,6 +29,18 @@ PAX: Final = b"x"
 PAX_GLOBAL: Final = b"g"
 GNU_LONG_NAME: Final = b"L"
 GNU_LONG_LINK: Final = b"K"
+REFUSED: Final = {
+    b"1": "a hard link",
+    b"2": "a symbolic link",
+    b"3": "a character device",
+    b"4": "a block device",
+    b"6": "a fifo",
+    b"S": "a sparse file",
+}
+"""What archives hold elsewhere, and here nobody takes from one."""
+
+MAX_META_BYTES: Final = 64 * 1024
+"""Longest pax header or GNU long name: sixteen times the longest path of Linux."""
 
 _NAME_BYTES: Final = 100
 _MAX_OCTAL_SIZE: Final = 8**11 - 1
@@ -106,6 +118,21 @@ def decode_pax(data: bytes) -> dict[bytes, bytes]:
         records[key] = value[:-1]
         data = data[int(digits) :]
     return records
+
+
+def decode_overrides(data: bytes, kind: bytes) -> dict[bytes, bytes]:
+    """Return the path and the size that a pax header gives the member after it.
+
+    Raises:
+        InvalidArchive: it is damaged, or says what no archive may.
+    """
+    records = decode_pax(data)
+    if any(key.startswith(b"GNU.sparse.") for key in records):
+        raise InvalidArchive("the archive holds a sparse file; pack it without --sparse")
+    found = {key: value for key, value in records.items() if key in {b"path", b"size"}}
+    if found and kind == PAX_GLOBAL:
+        raise InvalidArchive("the archive gives all its members the same name or size")
+    return found
 
 
 def parse_pax_size(text: bytes) -> int:
