@@ -59,10 +59,7 @@ class LocalWhole:
         store = opening.open_store(self.url)
         try:
             await store.open()
-            if self.accepts_unsafe_store is not None:
-                await trusting.trust(
-                    store, accepts_unsafe=self.accepts_unsafe_store, warn=streams.warn
-                )
+            await trusting.ask(store, accepts_unsafe=self.accepts_unsafe_store)
             await layouts.check(store)
             yield Part(store=store, cluster=self.cluster)
         finally:

@@ -69,10 +69,7 @@ class LocalPlace:
     async def open(self) -> AsyncIterator[Opened]:
         """Open the store, as long as the context lasts."""
         async with storing.open_variables(self.url) as variables:
-            if self.accepts_unsafe_store is not None:
-                await trusting.trust(
-                    variables.store, accepts_unsafe=self.accepts_unsafe_store, warn=streams.warn
-                )
+            await trusting.ask(variables.store, accepts_unsafe=self.accepts_unsafe_store)
             yield Opened(
                 variables=variables,
                 owners=self.owners,

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from varflow.variables import paths
 from varflow.variables.scopes import Owners, Scope
 from varflow.variables.variables import Variables
-from varflow_cli import storing, streams, trusting
+from varflow_cli import storing, trusting
 
 
 async def end_workflow(url: str, owners: Owners, *, accepts_unsafe_store: bool) -> int:
@@ -38,9 +38,7 @@ def describe(count: int) -> str:
 @contextlib.asynccontextmanager
 async def _opened(url: str, *, accepts_unsafe_store: bool) -> AsyncIterator[Variables]:
     async with storing.open_variables(url) as variables:
-        await trusting.trust(
-            variables.store, accepts_unsafe=accepts_unsafe_store, warn=streams.warn
-        )
+        await trusting.ask(variables.store, accepts_unsafe=accepts_unsafe_store)
         yield variables
 
 

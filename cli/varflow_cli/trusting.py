@@ -27,7 +27,7 @@ from varflow.variables import probing
 from varflow.variables.probing import Report
 from varflow.variables.promises import KEPT, Verdict
 from varflow.variables.stores.base import ObjectStore
-from varflow_cli import storing
+from varflow_cli import storing, streams
 from varflow_cli.failures import Mistake
 
 _FRESH_SECONDS: Final = 24 * 3600
@@ -44,6 +44,15 @@ class Note:
     verdict: Verdict
     complaint: str
     """What is wrong with the store; empty when nothing is."""
+
+
+async def ask(store: ObjectStore, *, accepts_unsafe: bool | None) -> None:
+    """Have a command go on only over a store that is trusted, or accepted; see `trust`.
+
+    `accepts_unsafe` is None for who only reads.
+    """
+    if accepts_unsafe is not None:
+        await trust(store, accepts_unsafe=accepts_unsafe, warn=streams.warn)
 
 
 async def trust(
