@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from varflow.variables.variables import VariableInfo
-from varflow_sidecar.web import times
+from varflow_sidecar.web import listing, times
 
 _HEADER: Final = ("KEY", "SIZE", "TYPE", "REVISION", "UPDATED", "EXPIRES")
 _LONG_HEADER: Final = (*_HEADER, "CREATED", "WRITER")
@@ -55,16 +55,8 @@ def row(info: VariableInfo, *, is_long: bool) -> tuple[str, ...]:
 
 
 def as_json(info: VariableInfo, *, is_long: bool) -> bytes:
-    """Return an object, with the names that `GET /vars` uses."""
-    fields: dict[str, Any] = {
-        "key": info.key,
-        "size": info.size,
-        "contentType": info.content_type,
-        "revision": info.rev,
-        "createdAt": times.shown(info.created_at),
-        "updatedAt": times.shown(info.updated_at),
-        "expiresAt": times.find_shown(info.expires_at),
-    }
+    """Return an object, as `GET /vars` does."""
+    fields = listing.fields_of(info)
     if is_long:
         fields |= {"sha256": info.sha256, "writer": info.writer}
     return orjson.dumps(fields)

@@ -20,7 +20,7 @@ from varflow.contract import HEADER_EXISTS, HEADER_EXPIRES_AT, HEADER_REVISION
 from varflow.errors import TooLarge, VarflowError
 from varflow.variables import conversions
 from varflow.variables.variables import Variable, VariableInfo
-from varflow_sidecar.web import ranges, rendering, times
+from varflow_sidecar.web import listing, ranges, rendering, times
 from varflow_sidecar.web.ranges import Range
 
 MAX_CONVERTED_BYTES: Final = 32 * 1024 * 1024
@@ -100,13 +100,13 @@ async def _list(
     if first is None:
         yield b'{"variables":[]}'
         return
-    yield b'{"variables":[' + _listed(first)
+    yield b'{"variables":[' + orjson.dumps(listing.fields_of(first))
     last, count = first, 1
     async for info in rest:
         if count == limit:
             yield b'],"next":' + orjson.dumps(last.key) + b"}"
             return
-        yield b"," + _listed(info)
+        yield b"," + orjson.dumps(listing.fields_of(info))
         last, count = info, count + 1
     yield b"]}"
 
@@ -149,20 +149,6 @@ async def _stream(
 def _is_known(if_none_match: str, found: Variable) -> bool:
     tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
     return not tags.isdisjoint({"*", found.etag})
-
-
-def _listed(info: VariableInfo) -> bytes:
-    return orjson.dumps(
-        {
-            "key": info.key,
-            "size": info.size,
-            "contentType": info.content_type,
-            "revision": info.rev,
-            "createdAt": times.shown(info.created_at),
-            "updatedAt": times.shown(info.updated_at),
-            "expiresAt": times.find_shown(info.expires_at),
-        }
-    )
 
 
 def _cut(request: web.Request, error: VarflowError) -> None:
