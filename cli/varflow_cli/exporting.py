@@ -121,16 +121,31 @@ async def _add(output: _Output, name: str, data: bytes) -> None:
 def open_target(path: Path) -> Iterator[BinaryIO]:
     """Open a file that is `path` once everything has been written, and does not exist else.
 
+    A link is followed. What is there and no file, such as a pipe or a device, is written to.
+
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written; names it.
     """
-    folder = path.resolve().parent
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{path.name}.", delete=False) as file:
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        with target.open("wb") as sink:
+            yield sink
+        return
+    descriptor, name = _make_beside(target)
+    with open(descriptor, "wb") as file:
         try:
-            yield file  # type: ignore[misc]  # a wrapper with all the methods of a binary file
+            yield file
             file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
+            os.fsync(descriptor)
+            os.replace(name, target)
         except BaseException:
-            os.unlink(file.name)
+            os.unlink(name)
             raise
+
+
+def _make_beside(target: Path) -> tuple[int, str]:
+    """Return the descriptor and the name of a new file in the same folder."""
+    try:
+        return tempfile.mkstemp(dir=target.parent, prefix=".varflow.")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -330,7 +331,36 @@ async def test_a_failed_export_leaves_the_older_archive(caller: Caller) -> None:
 
     assert code_of(ended) == (1, "corrupt_object")
     assert (caller.folder / "all.tar").read_bytes() == b"older"
-    assert [path.name for path in caller.folder.glob(".all*")] == []
+    assert [path.name for path in caller.folder.glob(".*")] == []
+
+
+async def test_an_export_to_a_link_leaves_the_link(caller: Caller) -> None:
+    await fill(caller, k=b"1")
+    (caller.folder / "link.tar").symlink_to("all.tar")
+
+    assert var(caller, "export", "link.tar").exit_code == 0
+    assert (caller.folder / "link.tar").is_symlink()
+    assert tarfile.is_tarfile(caller.folder / "all.tar")
+
+
+def test_an_export_goes_into_a_pipe_that_has_a_name(caller: Caller) -> None:
+    var(caller, "set", "k", "--value", "1")
+    os.mkfifo(caller.folder / "pipe")
+    reader = subprocess.Popen(["cat", caller.folder / "pipe"], stdout=subprocess.PIPE)
+
+    ended = var(caller, "export", "pipe")
+
+    assert (caller.folder / "pipe").is_fifo()
+    assert ended.exit_code == 0
+    with tarfile.open(fileobj=io.BytesIO(reader.communicate()[0])) as archive:
+        assert archive.getnames() == ["manifest-000001.json", "variables/k"]
+
+
+def test_an_export_into_a_missing_folder_names_the_file(caller: Caller) -> None:
+    ended = var(caller, "export", "nowhere/all.tar")
+
+    assert code_of(ended) == (1, "system")
+    assert f"{caller.folder}/nowhere/all.tar: No such file" in ended.log
 
 
 def test_a_large_value_goes_through_a_pipe_with_little_memory(caller: Caller) -> None:
