@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from io import BytesIO
+from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -20,7 +20,7 @@ from varflow.variables.preconditions import Conditions
 from varflow.variables.scopes import Address, Owners, Scope
 from varflow.variables.stores.base import CHUNK_BYTES
 from varflow.variables.variables import VariableInfo, Variables
-from varflow_cli import storing, streams, trusting
+from varflow_cli import blocking, storing, streams, trusting
 from varflow_cli.failures import Mistake, NotFound
 
 
@@ -234,8 +234,8 @@ async def _opened(place: Place, key: str) -> AsyncIterator[tuple[Variables, Addr
 
 
 @contextlib.contextmanager
-def open_source(*, value: str | None, file: Path | None, stdin: BinaryIO) -> Iterator[BinaryIO]:
-    """Open what a value is read from.
+def open_source(*, value: str | None, file: Path | None) -> Iterator[BinaryIO]:
+    """Open what a value is read from: standard input, unless text or a file is given.
 
     Raises:
         Mistake: the file cannot be read.
@@ -243,7 +243,8 @@ def open_source(*, value: str | None, file: Path | None, stdin: BinaryIO) -> Ite
     if value is not None:
         yield BytesIO(value.encode("utf-8", "surrogateescape"))
     elif file is None:
-        yield stdin
+        # A reader of its own, never closed: a thread that was left behind keeps it locked for good.
+        yield BufferedReader(FileIO(sys.stdin.fileno(), closefd=False), CHUNK_BYTES)
     else:
         try:
             source = file.open("rb")
@@ -255,7 +256,7 @@ def open_source(*, value: str | None, file: Path | None, stdin: BinaryIO) -> Ite
 
 async def _chunks(source: BinaryIO) -> AsyncIterator[bytes]:
     try:
-        while chunk := await asyncio.to_thread(source.read, CHUNK_BYTES):
+        while chunk := await blocking.run(source.read, CHUNK_BYTES):
             yield chunk
     except OSError as error:
         raise Mistake(f"the value cannot be read: {error.strerror}") from error

@@ -12,7 +12,6 @@ would have to name every key in one object, and a scope may have more than that 
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from varflow.variables.expiries import Expiry
 from varflow.variables.records import INLINE_BYTES
 from varflow.variables.scopes import Address
 from varflow.variables.stores.base import CHUNK_BYTES
-from varflow_cli import archives, failures
+from varflow_cli import archives, blocking, failures
 from varflow_cli.archives import FOLDER, MANIFEST, MAX_MANIFEST_BYTES, Entry
 from varflow_cli.editing import Opened, Place
 from varflow_cli.tars import Member, Reader
@@ -131,7 +130,7 @@ async def import_(place: Place, source: BinaryIO, *, existing: Existing) -> Impo
 async def _check(there: Opened, source: BinaryIO, *, existing: Existing) -> None:
     found = there.variables.list(there.owners, there.scope)
     refused = {info.key async for info in found} if existing is Existing.REFUSE else set()
-    taken = await asyncio.to_thread(_look_through, source, refused)
+    taken = await blocking.run(_look_through, source, refused)
     if taken:
         shown = ", ".join(sorted(taken)[:_SHOWN_KEYS])
         count = f"{len(taken)} variables exist" if len(taken) > 1 else "a variable exists"
@@ -152,8 +151,8 @@ def _look_through(source: BinaryIO, refused: set[str]) -> set[str]:
 async def _write_all(there: Opened, source: BinaryIO, *, existing: Existing) -> Imported:
     writer = _Writer(there, existing=existing)
     try:
-        contents = await asyncio.to_thread(_Contents, source)
-        while (found := await asyncio.to_thread(_next, contents)) is not None:
+        contents = await blocking.run(_Contents, source)
+        while (found := await blocking.run(_next, contents)) is not None:
             file, head = found
             await writer.add(file.entry, head, None if file.member.size == len(head) else contents)
         await writer.flush()
@@ -214,5 +213,5 @@ class _Writer:
 
 async def _chunks(head: bytes, contents: _Contents) -> AsyncIterator[bytes]:
     yield head
-    while chunk := await asyncio.to_thread(contents.read, CHUNK_BYTES):
+    while chunk := await blocking.run(contents.read, CHUNK_BYTES):
         yield chunk

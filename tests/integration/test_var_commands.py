@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.support.runs import Caller, Ended
+from tests.support.runs import DEADLINE_SECONDS, Caller, Ended, wait_until
 
 WORKFLOW = ("--scope", "workflow", "--workflow", "w")
 
@@ -30,6 +31,20 @@ def test_bytes_come_back_as_they_were(caller: Caller, size: int) -> None:
 
     assert (written.exit_code, written.stdout) == (0, b"")
     assert (read.exit_code, read.stdout) == (0, data)
+
+
+@pytest.mark.parametrize("command", [("set", "k"), ("import", "-")], ids=["set", "import"])
+def test_ctrl_c_ends_a_command_that_waits_for_input(
+    caller: Caller, command: tuple[str, ...]
+) -> None:
+    running = caller.start("var", *command)
+    wait_until((caller.folder / "store" / "varflow.json=").exists, what="open store")
+
+    running.process.send_signal(signal.SIGINT)
+
+    assert running.process.wait(DEADLINE_SECONDS) == 1  # its standard input is still open
+    assert running.end().log == "\nAborted!\n"
+    assert json.loads(var(caller, "ls", "--json").stdout) == []
 
 
 def test_a_missing_variable_is_exit_code_3_and_prints_nothing(caller: Caller) -> None:

@@ -103,7 +103,7 @@ def set_(
     if value is not None and file is not None:
         raise Mistake("give --value or --file, not both")
     conditions = _conditions(is_new=is_new, if_match=if_match)
-    with editing.open_source(value=value, file=file, stdin=sys.stdin.buffer) as source:
+    with editing.open_source(value=value, file=file) as source:
         written = editing.write(
             _place(**place),
             key,
@@ -203,7 +203,7 @@ def import_(*, file: Path, is_replacing: bool, is_skipping: bool, **place: Any) 
     existing = Existing.REPLACE if is_replacing else Existing.REFUSE
     existing = Existing.SKIP if is_skipping else existing
     path = None if str(file) == "-" else file
-    with editing.open_source(value=None, file=path, stdin=sys.stdin.buffer) as source:
+    with editing.open_source(value=None, file=path) as source:
         done = loops.run(importing.import_(_place(**place), source, existing=existing))
     counts = {"skipped": done.skipped, "expired meanwhile": done.expired}
     others = "".join(f", {count} {what}" for what, count in counts.items() if count)
