@@ -20,7 +20,7 @@ from varflow.variables.findings import TITLES, Ages, Finding, Kind
 from varflow.variables.stores import opening
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.sweeps import Sweep, Swept
-from varflow_cli import streams, tables, trusting
+from varflow_cli import encrypting, streams, tables, trusting
 from varflow_cli.failures import Mistake
 
 _EXAMPLES: Final = 3
@@ -56,7 +56,7 @@ class LocalWhole:
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Part]:
         """Open the store, as long as the context lasts."""
-        store = opening.open_store(self.url)
+        store = encrypting.wrap(opening.open_store(self.url))
         try:
             await store.open()
             await trusting.ask(store, accepts_unsafe=self.accepts_unsafe_store)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import s3
 from tests.support.cluster.s3_servers import S3Server
+from tests.support.encryption import RING
 from tests.support.runs import Caller, Ended
 from tests.support.stores import paths_in
 from varflow.variables import paths
@@ -66,6 +67,17 @@ async def test_a_store_in_use_has_nothing_wrong(caller: Caller) -> None:
     assert ended.exit_code == 0
     assert table[0].split()[:2] == ["WHAT", "COUNT"]
     assert table[1].startswith("bytes that no variable has")
+    assert ended.log == "varflow: nothing is wrong (objects: 3, namespaces: 1)\n"
+
+
+def test_a_store_is_checked_with_the_keys_of_the_environment(tmp_path: Path) -> None:
+    caller = Caller(tmp_path, {"VARFLOW_ENCRYPTION_KEYS": RING.encode()})
+    caller.call("var", "set", "k", "--value", "1")
+    caller.call("var", "set", "large", stdin=LARGE)
+
+    ended = check(caller)
+
+    assert (ended.exit_code, ended.stdout) == (0, b"")
     assert ended.log == "varflow: nothing is wrong (objects: 3, namespaces: 1)\n"
 
 
