@@ -13,7 +13,6 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from varflow.engine import identities
 from varflow.engine.faults import StateError
 from varflow.engine.messages import (
     Command,
@@ -103,12 +102,6 @@ class Turn:
         if timer in self.snapshot.timers:
             self.drop_timer(timer)
             self.emit(StopTimer(timer=timer))
-
-    def stop_timers_of_state(self) -> None:
-        """Forget all timers but the instance's own."""
-        for timer in list(self.snapshot.timers):
-            if identities.branch_of(timer) is not None:
-                self.stop_timer(timer)
 
     def drop_timer(self, timer: str) -> None:
         """Forget a timer that has fired."""
