@@ -7,7 +7,7 @@ import pytest
 from tests.support.encryption import FIRST, RING, SECOND
 from varflow.errors import InvalidInput
 from varflow.variables.encryption import policies
-from varflow.variables.encryption.keyrings import KeyRing
+from varflow.variables.encryption.keyrings import Key, KeyRing
 from varflow.variables.encryption.policies import Policy
 
 
@@ -30,6 +30,14 @@ def test_a_new_key_is_not_written_with_until_it_is_used() -> None:
     assert ring.current == FIRST
     assert ring.using(SECOND).current == SECOND
     assert ring.using(SECOND).find(FIRST.id) == FIRST
+
+
+def test_no_key_is_added_with_which_all_could_not_be_read() -> None:
+    keys = tuple(Key.of(bytes([number]) * 32) for number in range(64))
+    full = KeyRing.decode(KeyRing(keys).encode(), source="a test")
+
+    with pytest.raises(InvalidInput, match="64 keys"):
+        full.added(SECOND.secret)
 
 
 def test_text_of_keys_shows_no_key() -> None:

@@ -66,7 +66,15 @@ class KeyRing:
         return next((key for key in self.keys if key.id == key_id), None)
 
     def added(self, secret: bytes) -> KeyRing:
-        """Return these keys and another one, which can be read with and is not written with yet."""
+        """Return these keys and another one, which can be read with and is not written with yet.
+
+        Raises:
+            InvalidInput: there are as many as there may be.
+        """
+        if len(self.keys) >= _MOST:
+            raise InvalidInput(
+                f"there are {_MOST} keys, and more cannot be; remove what is not used"
+            )
         return KeyRing((*self.keys, Key.of(secret)))
 
     def using(self, key: Key) -> KeyRing:
