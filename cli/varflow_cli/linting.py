@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,29 +91,43 @@ def lint(paths: Iterable[Path], *, expressions: str | None) -> Report:
 
 
 def _find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
-    """Return each file once, and the folders that have none."""
+    """Return each file once, and the folders that have none or cannot be read."""
     files: dict[Path, None] = {}
     problems: list[Problem] = []
     for path in paths:
-        found = _files_in(path) if path.is_dir() else [path]
+        found, unreadable = _files_in(path) if path.is_dir() else ([path], [])
         files |= dict.fromkeys(found)
-        if not found:
+        problems += unreadable
+        if not found and not unreadable:
             message = "is a folder without files that end in .yaml or .yml"
-            problems.append(
-                Problem(streams.printable(str(path)), message, code=Code.UNREADABLE_FILE)
-            )
+            problems.append(_unreadable(path, message))
     return [*files], problems
 
 
-def _files_in(folder: Path) -> list[Path]:
-    """Return the YAML files in a folder and its sub-folders, without what is hidden."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix in _ENDINGS
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+def _files_in(folder: Path) -> tuple[list[Path], list[Problem]]:
+    """Return the YAML files in a folder and its sub-folders, without what is hidden.
+
+    A link that leads nowhere is among them: whoever reads it says so.
+    """
+    found: list[Path] = []
+    refused: list[OSError] = []
+    for at, folders, names in os.walk(folder, onerror=refused.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files = (Path(at, name) for name in names if not name.startswith("."))
+        found += [file for file in files if file.suffix in _ENDINGS and _may_be_read(file)]
+    problems = [
+        _unreadable(Path(error.filename), f"cannot be read: {error.strerror}") for error in refused
+    ]
+    return sorted(found), problems
+
+
+def _may_be_read(file: Path) -> bool:
+    """Tell whether reading it comes to an end, which that of a pipe may not."""
+    return file.is_file() or file.is_symlink()
+
+
+def _unreadable(path: Path, message: str) -> Problem:
+    return Problem(streams.printable(str(path)), message, code=Code.UNREADABLE_FILE)
 
 
 def _suspicions(definitions: Iterable[Definitions]) -> Iterator[Problem]:

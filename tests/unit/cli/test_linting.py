@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.support.privileges import unprivileged
 from varflow_cli.__main__ import varflow
 
 PARENT = """\
@@ -131,3 +132,25 @@ def test_a_folder_without_files_is_an_error(folder: Path) -> None:
 
     assert done.exit_code == 2
     assert "is a folder without files that end in .yaml or .yml" in done.stdout
+
+
+def test_a_folder_in_it_that_cannot_be_read_is_an_error(folder: Path) -> None:
+    write(folder, valid=CHILD)
+    (folder / "closed").mkdir()
+    (folder / "closed").chmod(0)
+
+    with unprivileged(folder):
+        done = lint(".")
+
+    assert done.exit_code == 2
+    assert "closed: cannot be read: Permission denied" in done.output
+
+
+def test_a_link_to_nowhere_in_a_folder_is_an_error(folder: Path) -> None:
+    write(folder, valid=CHILD)
+    (folder / "link.yaml").symlink_to("gone.yaml")
+
+    done = lint(".")
+
+    assert done.exit_code == 2
+    assert "link.yaml: cannot be read: No such file" in done.output
