@@ -12,8 +12,11 @@ _Result = TypeVar("_Result")
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:
     """Run `work` to its end."""
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(work)
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            return runner.run(work)
+    finally:
+        work.close()  # for Ctrl-C before it began: Python would warn of it in the user's terminal
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
