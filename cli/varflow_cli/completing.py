@@ -47,6 +47,6 @@ async def _find(context: click.Context, kind: str) -> list[str]:
     wanted = next(it for it in (INSTANCE, WORKFLOW) if it.name == kind)
     names = ("kubeconfig", "context", "namespace")
     access = Access(**{name: context.params.get(name) for name in names})
-    async with connecting.connect(access) as connection, asyncio.timeout(_SECONDS):
+    async with asyncio.timeout(_SECONDS), connecting.connect(access) as connection:
         found = connection.cluster.list(wanted, connection.namespace)
         return [obj["metadata"]["name"] async for obj in found]
