@@ -79,6 +79,9 @@ async def export(place: Place, sink: BinaryIO, *, prefix: str = "") -> Exported:
                 await _add_variable(output, file, variable)
                 done.count += 1
                 done.size += variable.size
+        if not number:  # an archive of nothing is one, too
+            empty = archives.encode_manifest([], scope=there.scope)
+            await _add(output, archives.manifest_name(1), empty)
     await output.add(tar_headers.END)
     await output.flush()
     await asyncio.to_thread(sink.flush)

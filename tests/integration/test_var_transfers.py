@@ -356,6 +356,14 @@ def test_an_export_goes_into_a_pipe_that_has_a_name(caller: Caller) -> None:
         assert archive.getnames() == ["manifest-000001.json", "variables/k"]
 
 
+def test_an_archive_of_an_empty_scope_can_be_imported(caller: Caller) -> None:
+    var(caller, "export", "none.tar")
+
+    ended = var(caller, "import", "none.tar")
+
+    assert (ended.exit_code, ended.log) == (0, "0 variables written\n")
+
+
 def test_an_export_into_a_missing_folder_names_the_file(caller: Caller) -> None:
     ended = var(caller, "export", "nowhere/all.tar")
 
