@@ -157,7 +157,11 @@ class Writing:
         self._heads.remember(path, await (uninterrupted(write) if has_body else write))
 
     async def _remove_unnamed(self, address: AnyAddress, body: str) -> None:
-        seen = await pendings.read(self._store, paths.variable(address))
+        path = paths.variable(address)
+        seen = await pendings.read(self._store, path)
         new = seen.pending.new if seen.pending is not None else None
-        if all(value is None or value.body != body for value in (seen.current, new)):
+        # After the record: whoever replaces the value that it has keeps that as a revision before.
+        concerns = self._revisions.concern(path)
+        kept = await self._revisions.find_all(path, seen.current) if concerns else []
+        if all(value is None or value.body != body for value in (seen.current, new, *kept)):
             await self._store.delete(paths.body(address.owners, body))

@@ -428,6 +428,42 @@ async def test_the_body_goes_when_its_record_cannot_be_written() -> None:
     assert await paths_of(store) == []
 
 
+class LateStore(MemoryStore):
+    """Says late that a record was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_written, self.may_say_so = asyncio.Event(), asyncio.Event()
+
+    async def put(self, path: str, data: bytes, *, condition: Condition = None) -> str:
+        etag = await super().put(path, data, condition=condition)
+        if path == paths.variable(K) and not self.is_written.is_set():
+            self.is_written.set()
+            await self.may_say_so.wait()
+        return etag
+
+
+async def test_what_a_cancelled_write_has_written_stays_an_older_revision() -> None:
+    store = LateStore()
+    one, other = (Variables(store, history=2) for _ in range(2))
+    await one.open()
+
+    task = asyncio.create_task(one.set(K, LARGE))
+    await store.is_written.wait()
+    task.cancel()
+    written = await other.get(K)
+    await other.set(K, b"newer")
+    store.may_say_so.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await one.close()
+
+    assert written is not None
+    older = await other.get_revision(K, written.rev)
+    assert older is not None
+    assert await older.bytes() == LARGE
+
+
 async def test_a_cancelled_write_is_whole_or_not_there() -> None:
     store = RefusingStore()
     store.may_go_on.clear()
