@@ -79,8 +79,17 @@ class Revisions:
         Bodies are left to who removes those that nobody names: they may be being read.
         """
         listed = sorted(await self._list(path), key=_age, reverse=True)
-        for it in listed[0 if is_deleted else self._kept :]:
+        is_over = is_deleted and await self._is_gone(path)
+        for it in listed[0 if is_over else self._kept :]:
             await self._store.delete(it.path)
+
+    async def _is_gone(self, path: str) -> bool:
+        """Look whether a variable that was deleted has begun anew; what is listed may be of that.
+
+        What is left of its life before goes with the next revisions, or by a sweeper.
+        """
+        seen = await pendings.read(self._store, path)
+        return seen.current is None and seen.pending is None
 
     async def _list(self, path: str) -> list[Listed]:
         return [listed async for listed in self._store.list(paths.revisions_prefix(path))]

@@ -26,7 +26,7 @@ from varflow.errors import (
 )
 from varflow.variables import expiries, paths, records
 from varflow.variables.scopes import Scope
-from varflow.variables.stores.base import ABSENT, Condition, Conflict
+from varflow.variables.stores.base import ABSENT, Condition, Conflict, Listed
 from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.variables import CLEAR, Variables
 
@@ -462,6 +462,39 @@ async def test_what_a_cancelled_write_has_written_stays_an_older_revision() -> N
     older = await other.get_revision(K, written.rev)
     assert older is not None
     assert await older.bytes() == LARGE
+
+
+class LateListingStore(MemoryStore):
+    """Lists no revisions before a test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_list = asyncio.Event()
+
+    async def list(self, prefix: str, *, after: str = "") -> AsyncIterator[Listed]:
+        if prefix == paths.revisions_prefix(paths.variable(K)):
+            await self.may_list.wait()
+        async for listed in super().list(prefix, after=after):
+            yield listed
+
+
+async def test_a_late_end_of_a_variable_leaves_the_revisions_of_the_one_after_it(
+    clock: Clock,
+) -> None:
+    store = LateListingStore()
+    variables = Variables(store, history=2, clock=clock)
+    await variables.set(K, b"of the life before")
+
+    await variables.delete(K)
+    clock.now += 1
+    older = await variables.set(K, b"older")
+    await variables.set(K, b"newer")
+    store.may_list.set()
+    await variables.settle()
+
+    found = await variables.get_revision(K, older.rev)
+    assert found is not None
+    assert await found.bytes() == b"older"
 
 
 async def test_a_cancelled_write_is_whole_or_not_there() -> None:
