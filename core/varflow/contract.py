@@ -3,11 +3,15 @@
     control plane ── POST   /actions/<aid>?wait=<s>  Dispatch ──►  sidecar; idempotent by aid
                   ── GET    /actions/<aid>?wait=<s>           ──►  200 Outcome, or 202 while it runs
                   ── DELETE /actions/<aid>                    ──►  202: cancel; fetch the outcome
+                  ── POST   /instances/gone?epoch=<n>&wait=<s>  [uid, …]  ──►  200 [uid, …]
 
-All three answer 200 with an `Outcome` once the action has ended and 202 with `{"state": "running"}`
-before; 404 when the sidecar does not know the id, 409 for a lower epoch (a dispatch carries it, GET
-and DELETE may add `&epoch=`), 503 while it drains. Every request carries `Authorization: Bearer
-<token>` when the sidecar was given a token.
+The first three answer 200 with an `Outcome` once the action has ended and 202 with `{"state":
+"running"}` before; 404 when the sidecar does not know the id, 409 for a lower epoch (a dispatch
+carries it, GET and DELETE may add `&epoch=`), 503 while it drains. The last one names instances
+that are gone: what runs for them is cancelled, what comes for them later is refused with 409, and
+the answer names those of which something still runs after `wait`. Of all others nothing runs in
+that pod, and nothing will. Every request carries `Authorization: Bearer <token>` when the sidecar
+was given a token.
 
 The other half of the contract, what a sidecar says to a function, is Direktiv's and lives in the
 header names below (design.md §5; direktiv-contract.md §1). Settings reach a sidecar as environment
@@ -20,7 +24,7 @@ import base64
 import hashlib
 import hmac
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final
@@ -186,6 +190,26 @@ def output_value(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         return base64.b64encode(body).decode("ascii")
+
+
+def encode_uids(uids: Iterable[str]) -> bytes:
+    """Return the bytes of a list of instances: those that are gone, or those that still run."""
+    return orjson.dumps(sorted(uids))
+
+
+def decode_uids(data: bytes) -> frozenset[str]:
+    """Read a list of instances.
+
+    Raises:
+        InvalidMessage: the bytes are no JSON list of texts.
+    """
+    try:
+        uids = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise InvalidMessage(f"the list of instances is not JSON: {error}") from error
+    if not isinstance(uids, list) or not all(isinstance(uid, str) for uid in uids):
+        raise InvalidMessage("the list of instances is not a JSON list of texts")
+    return frozenset(uids)
 
 
 def stop_key(token: str) -> str:

@@ -9,6 +9,11 @@ lost. What has been forgotten here the decision object still knows, when variabl
 Commands of a deposed control plane (a lower epoch) are refused; a draining sidecar takes no new
 ids, so that another pod gets them, but goes on with and tells about those it has.
 
+Of an instance that is gone the control plane removes what keeps a late attempt from committing,
+once every sidecar has said that nothing of it runs (`end_instances`). That answer is final: what
+was sent for it before and arrives later is refused, from a deposed control plane by its epoch, from
+the present one by the instance.
+
 The local shell embeds this class: `run` and `cancel`, without HTTP.
 """
 
@@ -18,13 +23,17 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from varflow.contract import Dispatch, Outcome
-from varflow.errors import Draining, InvalidInput, StaleEpoch, UnknownAction
+from varflow.errors import ActionAbandoned, Draining, InvalidInput, StaleEpoch, UnknownAction
 from varflow.variables.scopes import Owners, StateAddress
 from varflow_sidecar.execution import Execution, Ground
 from varflow_sidecar.function import Endpoint
 from varflow_sidecar.shelves import Shelf
+
+GONE_INSTANCES: Final = 10_000
+"""How many gone instances are remembered: what was sent for them is a minute late at most."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -50,6 +59,8 @@ class Actions:
         self._places: dict[Endpoint, asyncio.Semaphore] = {}
         self._running: dict[str, Action] = {}
         self._ended: Shelf[Action] = Shelf()
+        self._gone: dict[str, None] = {}
+        """UIDs of instances, the first to go first."""
         self._epoch = 0
         self._is_draining = False
         self._changed = asyncio.Event()
@@ -77,6 +88,7 @@ class Actions:
 
         Raises:
             StaleEpoch: a control plane with a higher epoch has been here.
+            ActionAbandoned: its instance is gone.
             Draining: the id is new and this sidecar is stopping.
             InvalidInput: there is no such function.
         """
@@ -138,6 +150,32 @@ class Actions:
             action.execution.cancel()
         return action
 
+    async def end_instances(
+        self, uids: frozenset[str], *, epoch: int, seconds: float
+    ) -> frozenset[str]:
+        """Stop all actions of instances that are gone, and wait a while for their end.
+
+        Nobody will fetch the outcomes.
+
+        Returns:
+            The instances of which something still runs.
+
+        Raises:
+            StaleEpoch: there is a newer control plane.
+        """
+        self.check_epoch(epoch)
+        self._note_gone(uids)
+        for action in self._ended.unfetched:
+            if action.dispatch.owners.instance in uids:
+                self.confirm(action)
+        running = self._running_of(uids)
+        for action in running:
+            if action.execution is not None:
+                action.execution.cancel()
+        if running and seconds > 0:
+            await asyncio.wait([action.task for action in running], timeout=seconds)
+        return frozenset(it.dispatch.owners.instance for it in self._running_of(uids))
+
     def check_epoch(self, epoch: int) -> None:
         """Take note of a control plane's epoch.
 
@@ -175,6 +213,8 @@ class Actions:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self, dispatch: Dispatch) -> Action:
+        if dispatch.owners.instance in self._gone:
+            raise ActionAbandoned("the instance of this action is gone")
         if self._is_draining:
             raise Draining("this sidecar is stopping; send the action to another pod")
         endpoint = self._find_endpoint(dispatch.function)
@@ -187,6 +227,14 @@ class Actions:
         self._ground.metrics.running.inc()
         task.add_done_callback(lambda _task: self._end(action, time.monotonic() - started))
         return action
+
+    def _note_gone(self, uids: frozenset[str]) -> None:
+        self._gone.update(dict.fromkeys(uids))
+        while len(self._gone) > GONE_INSTANCES:
+            del self._gone[next(iter(self._gone))]
+
+    def _running_of(self, uids: frozenset[str]) -> list[Action]:
+        return [it for it in self._running.values() if it.dispatch.owners.instance in uids]
 
     def _find_endpoint(self, function: str) -> Endpoint:
         try:
@@ -208,6 +256,8 @@ class Actions:
                 size=len(action.encoded),
                 wanted_until=action.dispatch.deadline,
             )
+            if action.dispatch.owners.instance in self._gone:
+                self._ended.note_fetched(action.dispatch.action_id)
         self._note_change()
 
     def _note_change(self) -> None:

@@ -43,6 +43,11 @@ class Shelf(Generic[T]):
         """True while something waits."""
         return bool(self._unfetched)
 
+    @property
+    def unfetched(self) -> list[T]:
+        """What waits."""
+        return [kept.thing for kept in self._unfetched.values()]
+
     def put(self, id: str, thing: T, *, size: int, wanted_until: float) -> None:
         """Keep a thing until it is fetched; `wanted_until` is in seconds since the epoch."""
         self._unfetched[id] = _Kept(thing, size, wanted_until + OVERDUE_SECONDS)

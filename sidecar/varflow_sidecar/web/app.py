@@ -1,7 +1,7 @@
 """The sidecar's three HTTP applications, each with its middlewares and routes.
 
     create_variable_app    127.0.0.1 and ::1, for the function: /var, /vars, /state, /log
-    create_action_app      all addresses, for the control plane: /actions/<aid>
+    create_action_app      all addresses, for the control plane: /actions/<aid>, /instances/gone
     create_health_app      all addresses, for the kubelet and Prometheus
 
 They are three because three parties may reach them.

@@ -1,4 +1,4 @@
-"""`/actions/<aid>`: what the control plane asks of a sidecar (see `varflow.contract`)."""
+"""`/actions/<aid>`, `/instances/gone`: what the control plane asks (see `varflow.contract`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from varflow import contract
 from varflow.contract import Dispatch
 from varflow.errors import InvalidInput
 from varflow_sidecar.actions import Action, Actions
@@ -49,6 +50,18 @@ async def cancel(request: web.Request) -> web.StreamResponse:
     return await _answer(request, sidecar.actions.cancel(request.match_info["aid"]), query)
 
 
+@routes.post("/instances/gone")
+async def end_instances(request: web.Request) -> web.Response:
+    """Stop what runs for instances that are gone; tell of which something still does."""
+    sidecar, query = request.app[SIDECAR], queries.parse(request)
+    limit = sidecar.settings.max_answer_bytes
+    body = await bodies.read(request, limit=limit, what="list of instances")
+    left = await sidecar.actions.end_instances(
+        contract.decode_uids(body), epoch=_epoch(query), seconds=_wait_seconds(query)
+    )
+    return web.Response(body=contract.encode_uids(left), content_type=rendering.JSON)
+
+
 async def _answer(request: web.Request, action: Action, query: Query) -> web.Response:
     actions = request.app[SIDECAR].actions
     encoded = await actions.wait(action, seconds=_wait_seconds(query))
@@ -67,7 +80,13 @@ def _wait_seconds(query: Query) -> float:
 
 def _check_epoch(actions: Actions, query: Query) -> None:
     if "epoch" in query:
-        actions.check_epoch(int(_number(query, "epoch", kind=int)))
+        actions.check_epoch(_epoch(query))
+
+
+def _epoch(query: Query) -> int:
+    if "epoch" not in query:
+        raise InvalidInput("epoch is missing; it says which control plane asks")
+    return int(_number(query, "epoch", kind=int))
 
 
 def _number(query: Query, name: str, *, kind: type[int | float]) -> float:
