@@ -8,6 +8,7 @@ deleted and created anew, send data to the predecessor's prefix, which sweepers 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 from varflow.variables.scopes import Owners
@@ -47,6 +48,22 @@ class Ownership:
             found = await self._cluster.get(NAMESPACE, None, _CLUSTER_NAMESPACE)
             self._cluster_uid = found["metadata"]["uid"]
         return self._cluster_uid
+
+    async def list_names(self, served: Sequence[str]) -> dict[str, str]:
+        """Return the names of the namespaces that are there, by UID.
+
+        Args:
+            served: which to look at; none for all.
+
+        Raises:
+            ClusterError: the cluster could not say.
+        """
+        if served:
+            found = [await self._cluster.find(NAMESPACE, None, name) for name in served]
+            there = [obj for obj in found if obj is not None]
+        else:
+            there = [obj async for obj in self._cluster.list(NAMESPACE)]
+        return {obj["metadata"]["uid"]: obj["metadata"]["name"] for obj in there}
 
     async def _namespace_uid(self, obj: Object) -> str:
         uid, namespace = obj["metadata"]["uid"], obj["metadata"]["namespace"]

@@ -29,7 +29,7 @@ from varflow.variables.stores.base import ObjectStore
 from varflow_operator import names
 from varflow_operator.cluster import Cluster
 from varflow_operator.encryption import lost, reading
-from varflow_operator.kinds import NAMESPACE, SECRET, Object
+from varflow_operator.kinds import SECRET, Object
 from varflow_operator.ownership import Ownership
 
 LOOK_SECONDS: Final = 60.0
@@ -153,19 +153,12 @@ class NamespaceKeys:
 
     async def _find_name(self, namespace: str) -> str:
         if namespace not in self._names:
-            for obj in await self._list_namespaces():
-                self._names[obj["metadata"]["uid"]] = obj["metadata"]["name"]
+            self._names.update(await self._ownership.list_names(self._namespaces))
         if namespace not in self._names:
             raise EncryptionKeyMissing(
                 f"namespace {namespace} is gone, and with it the keys of its values"
             )
         return self._names[namespace]
-
-    async def _list_namespaces(self) -> list[Object]:
-        if not self._namespaces:
-            return [obj async for obj in self._cluster.list(NAMESPACE)]
-        found = [await self._cluster.find(NAMESPACE, None, name) for name in self._namespaces]
-        return [obj for obj in found if obj is not None]
 
     async def _load(self, name: str, namespace: str) -> KeyRing | None:
         found = await self._cluster.find(SECRET, name, names.ENCRYPTION_SECRET)

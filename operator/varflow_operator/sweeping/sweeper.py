@@ -32,7 +32,7 @@ from varflow_operator.instances import records
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.instances import Instances, Over, Remains
 from varflow_operator.instances.running import KEPT_SECONDS
-from varflow_operator.kinds import INSTANCE, NAMESPACE, WORKFLOW, Kind
+from varflow_operator.kinds import INSTANCE, WORKFLOW, Kind
 from varflow_operator.sweeping import deadlines
 from varflow_operator.sweeping.censuses import Census, Holdings, Leftovers
 from varflow_operator.sweeping.upkeep import Upkeep
@@ -82,7 +82,7 @@ class Sweeper:
         """
         cluster = await self._ground.ownership.cluster_uid()
         census = await self._count(cluster)
-        namespaces = await self._list_namespaces()
+        namespaces = await self._ground.ownership.list_names(self._namespaces)
         for uid, holdings in census.namespaces.items():
             owners = Owners(cluster, uid, "", "")
             if uid in namespaces:
@@ -98,7 +98,8 @@ class Sweeper:
             ClusterError: the cluster could not say what there is.
         """
         cluster = await self._ground.ownership.cluster_uid()
-        for uid, name in (await self._list_namespaces()).items():
+        namespaces = await self._ground.ownership.list_names(self._namespaces)
+        for uid, name in namespaces.items():
             await _attempt(self._upkeep.keep_up(Owners(cluster, uid, "", ""), name))
 
     async def _forever(
@@ -143,16 +144,6 @@ class Sweeper:
             place = paths.parse(listed.path)
             if place is not None:
                 census.note(place, modified=listed.modified)
-
-    async def _list_namespaces(self) -> dict[str, str]:
-        """Return the names of the namespaces that are served, by UID."""
-        cluster = self._ground.cluster
-        if self._namespaces:
-            found = [await cluster.find(NAMESPACE, None, name) for name in self._namespaces]
-            there = [obj for obj in found if obj is not None]
-        else:
-            there = [obj async for obj in cluster.list(NAMESPACE)]
-        return {obj["metadata"]["uid"]: obj["metadata"]["name"] for obj in there}
 
     async def _list(self, kind: Kind, namespace: str) -> set[str]:
         return {obj["metadata"]["uid"] async for obj in self._ground.cluster.list(kind, namespace)}
