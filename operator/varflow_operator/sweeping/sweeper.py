@@ -194,7 +194,7 @@ class Sweeper:
             return
         record = records.read(found)
         deadline = await deadlines.last_of(self._ground, record)
-        if await deadlines.may_go_on(self._ground, record) and time.time() < deadline:
+        if await deadlines.may_go_on(self._ground, record) and self._ground.clock() < deadline:
             return
         await self._ground.variables.end_instance(
             owners,
