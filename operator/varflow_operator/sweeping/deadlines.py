@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from varflow.engine import timeouts
 from varflow.errors import ObjectNotFound
 from varflow.language.workflow import ActionState, Workflow
@@ -13,20 +15,26 @@ from varflow_operator.instances.records import Record
 from varflow_operator.kinds import INSTANCE
 
 
-async def last_of(ground: Ground, record: Record) -> float:
-    """Return when the last attempt of an instance has to end: with the instance's own time."""
-    began = records.parse_time(record.status.get("startTime")) or record.created_at
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """How long something of an instance may go on."""
+
+    last: float
+    """When its last attempt has to end: with the instance's own time."""
+    outlives: bool
+    """An action that nobody waited for may have outlived the instance."""
+
+
+async def of(ground: Ground, record: Record) -> Deadline:
+    """Return how long something of an instance may go on."""
     workflow = await _find_workflow(ground, record)
     if workflow is None:
-        return float("inf")  # then its decisions stay as long as its object
-    return began + timeouts.limits(workflow.timeouts).kill
-
-
-async def may_go_on(ground: Ground, record: Record) -> bool:
-    """Tell whether an action that nobody waited for may have outlived its instance."""
-    workflow = await _find_workflow(ground, record)
-    states = () if workflow is None else workflow.states
-    return any(isinstance(state, ActionState) and state.async_ for state in states)
+        return Deadline(float("inf"), outlives=False)  # its decisions stay as long as its object
+    began = records.parse_time(record.status.get("startTime")) or record.created_at
+    return Deadline(
+        began + timeouts.limits(workflow.timeouts).kill,
+        outlives=any(isinstance(it, ActionState) and it.async_ for it in workflow.states),
+    )
 
 
 async def longest_in(ground: Ground, instances: Instances, namespace: str) -> float:
@@ -34,9 +42,11 @@ async def longest_in(ground: Ground, instances: Instances, namespace: str) -> fl
     longest = timeouts.ACTION_SECONDS
     async for found in ground.cluster.list(INSTANCE, namespace):
         record = records.read(found)
-        is_over = instances.find_over(found["metadata"]["uid"]) is not None
-        if record.status.get("startTime") and (not is_over or await may_go_on(ground, record)):
-            longest = max(longest, await last_of(ground, record) - record.created_at)
+        if not record.status.get("startTime"):
+            continue
+        deadline = await of(ground, record)
+        if deadline.outlives or instances.find_over(found["metadata"]["uid"]) is None:
+            longest = max(longest, deadline.last - record.created_at)
     return longest
 
 

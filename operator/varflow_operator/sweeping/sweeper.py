@@ -193,12 +193,12 @@ class Sweeper:
         if found is None or found["metadata"]["uid"] != owners.instance:
             return
         record = records.read(found)
-        deadline = await deadlines.last_of(self._ground, record)
-        if await deadlines.may_go_on(self._ground, record) and self._ground.clock() < deadline:
+        deadline = await deadlines.of(self._ground, record)
+        if deadline.outlives and self._ground.clock() < deadline.last:
             return
         await self._ground.variables.end_instance(
             owners,
-            keep_until=deadline + KEPT_SECONDS,
+            keep_until=deadline.last + KEPT_SECONDS,
             kept_data=record.output_ref,
         )
 
