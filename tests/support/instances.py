@@ -15,6 +15,7 @@ import itertools
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -292,6 +293,8 @@ class World:
     stack: contextlib.AsyncExitStack
     writes: list[str] = field(default_factory=list)
     """Writes of instance objects, by anybody."""
+    requests: Counter[tuple[str, Kind]] = field(default_factory=Counter)
+    """What operators have asked of the API server."""
     function: Function = field(default_factory=lambda: Function(_echo))
     pods: dict[str, FakePod] = field(default_factory=dict)
     keys: KeyRing | None = None
@@ -311,6 +314,7 @@ class World:
         return Cluster.connect(kubeconfig=str(self.kubeconfig), observe=self._observe)
 
     def _observe(self, verb: str, kind: Kind, status: int, seconds: float) -> None:
+        self.requests[verb, kind] += 1
         if kind is INSTANCE and verb in {"update", "patch"}:
             self.writes.append(f"{verb} {status}")
 

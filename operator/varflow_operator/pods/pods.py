@@ -25,6 +25,7 @@ from varflow_operator.observing import DELETED
 from varflow_operator.pods import reasons, scaling, states
 from varflow_operator.pods.functions import Function, FunctionSettings, Place, Pod
 from varflow_operator.pods.states import Address, FunctionKey
+from varflow_operator.pods.whereabouts import Whereabouts
 from varflow_operator.resources.plans import FunctionPods
 
 _RETRY_SECONDS: Final = 1.0
@@ -57,6 +58,8 @@ class Pods:
         self._functions: dict[FunctionKey, Function] = {}
         self._scaling: dict[FunctionKey, asyncio.Task[None]] = {}
         self._timers: dict[FunctionKey, asyncio.TimerHandle] = {}
+        self.whereabouts = Whereabouts(address=address)
+        """Where something may run, whoever has sent it."""
 
     # What there is
 
@@ -66,6 +69,7 @@ class Pods:
         if key is None:
             return
         function, state = self._function(key), states.read(obj, address=self._address)
+        self.whereabouts.observe(event_type, obj, state)
         if event_type == DELETED:
             function.forget(state)
         else:

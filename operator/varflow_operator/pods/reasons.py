@@ -22,7 +22,7 @@ def trouble(status: Object) -> str:
     """Return why a pod does not become ready, from its status; "" when nothing is wrong yet."""
     found = [
         _of_scheduling(status),
-        *(_of_container(it) for it in _containers(status)),
+        *(_of_container(it) for it in containers(status)),
         _of_pod(status),
     ]
     return _shortened(next(filter(None, found), ""))
@@ -49,7 +49,8 @@ def of_deployment(deployment: Object | None) -> str:
     return ""
 
 
-def _containers(status: Object) -> list[Mapping[str, Any]]:
+def containers(status: Object) -> list[Mapping[str, Any]]:
+    """Return what a pod's status says of each of its containers."""
     return [
         *(status.get("initContainerStatuses") or ()),
         *(status.get("containerStatuses") or ()),

@@ -12,6 +12,7 @@ from typing import ClassVar, Final, Self
 import aiohttp
 import orjson
 
+from varflow import contract
 from varflow.contract import Dispatch, Outcome
 from varflow.errors import Draining, StaleEpoch, UnknownAction, VarflowError
 
@@ -99,6 +100,18 @@ class Sidecars:
         """
         return await self._ask("DELETE", url, action_id, token=token, wait=0.0)
 
+    async def end_instances(
+        self, url: str, uids: frozenset[str], *, token: str, wait: float
+    ) -> frozenset[str]:
+        """Have all actions of gone instances stopped; return those that still run after `wait`."""
+        body = contract.encode_uids(uids)
+        status, answer = await self._send(
+            "POST", url, "/instances/gone", token=token, wait=wait, body=body
+        )
+        if status != 200:
+            raise _error(status, answer, url=url)
+        return contract.decode_uids(answer)
+
     async def _ask(
         self,
         method: str,
@@ -109,31 +122,39 @@ class Sidecars:
         wait: float,
         body: bytes | None = None,
     ) -> Outcome | None:
+        status, answer = await self._send(
+            method, url, f"/actions/{action_id}", token=token, wait=wait, body=body
+        )
+        if status == 200:
+            return Outcome.decode(answer)
+        if status == 202:
+            return None
+        raise _error(status, answer, url=url)
+
+    async def _send(
+        self, method: str, url: str, path: str, *, token: str, wait: float, body: bytes | None
+    ) -> tuple[int, bytes]:
         assert self._session is not None, "the session is open"
         timeout = aiohttp.ClientTimeout(total=wait + _ANSWER_SECONDS, sock_connect=_CONNECT_SECONDS)
         try:
             async with self._session.request(
                 method,
-                f"{url}/actions/{action_id}",
+                url + path,
                 params={"wait": f"{wait:g}", "epoch": str(self._epoch)},
                 headers={"Authorization": f"Bearer {token}"},
                 data=body,
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                return _read(response.status, await response.read(), url=url)
+                return response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             said = str(error) or type(error).__name__
             raise SidecarUnreachable(f"the sidecar at {url} does not answer: {said}") from error
 
 
-def _read(status: int, body: bytes, *, url: str) -> Outcome | None:
-    if status == 200:
-        return Outcome.decode(body)
-    if status == 202:
-        return None
+def _error(status: int, body: bytes, *, url: str) -> VarflowError:
     kind = _ERRORS.get(status, SidecarRefused if status < 500 else SidecarUnreachable)
-    raise kind(f"the sidecar at {url} answers {status}: {_message(body)}")
+    return kind(f"the sidecar at {url} answers {status}: {_message(body)}")
 
 
 def _message(body: bytes) -> str:

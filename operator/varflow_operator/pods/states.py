@@ -6,9 +6,9 @@ kilobytes, a few hundred bytes stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from varflow.contract import ACTION_PORT
 from varflow_operator import names
@@ -17,6 +17,9 @@ from varflow_operator.pods import reasons
 
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
 """Phases of a pod that runs no more, although its object is still there (an eviction)."""
+
+_COLLECTED: Final = "DeletionByPodGC"
+"""Reason of a pod that was declared ended because its node was not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class PodState:
     """It is being deleted: it ends what it has and takes no more."""
     is_over: bool
     """Nothing of it runs any more."""
+    may_run: bool
+    """A container of it may run, or may have been left running where nobody sees it."""
     trouble: str
     """Why it does not start, as the kubelet or the scheduler says; empty when it may yet."""
 
@@ -83,7 +88,31 @@ def read(pod: Object, *, address: Address) -> PodState:
         is_ready=bool(url) and not is_leaving and not is_over and _is_ready(status),
         is_leaving=is_leaving,
         is_over=is_over,
+        may_run=_may_run(pod, url),
         trouble=reasons.trouble(status),
+    )
+
+
+def _may_run(pod: Object, url: str) -> bool:
+    """Tell whether something may run in a pod; in one of which nothing is said, too."""
+    status = pod.get("status")
+    if status is None:
+        return True
+    if status.get("phase") in _ENDED:
+        return any(map(_is_given_up, status.get("conditions") or ()))
+    return bool(url) or any(map(_has_begun, reasons.containers(status)))
+
+
+def _is_given_up(condition: Object) -> bool:
+    """Tell whether others than its kubelet have declared a pod ended."""
+    return condition.get("type") == "DisruptionTarget" and condition.get("reason") == _COLLECTED
+
+
+def _has_begun(container: Mapping[str, Any]) -> bool:
+    """Tell whether a container has run, now or before."""
+    return any(
+        "running" in state or "terminated" in state
+        for state in (container.get("state") or {}, container.get("lastState") or {})
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from varflow.engine import timeouts
 from varflow.errors import ObjectNotFound
@@ -12,7 +13,12 @@ from varflow_operator.instances.blueprints import BlueprintKey
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.instances import Instances
 from varflow_operator.instances.records import Record
+from varflow_operator.instances.running import KEPT_SECONDS
 from varflow_operator.kinds import INSTANCE
+
+FENCE_SECONDS: Final = timeouts.ACTION_SECONDS + KEPT_SECONDS
+"""How long after its last decision an attempt may be left of an instance of which nothing more is
+known: an action's usual timeout, and an hour."""
 
 
 @dataclass(frozen=True, slots=True)

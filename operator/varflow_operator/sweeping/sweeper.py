@@ -9,8 +9,7 @@ Nothing is removed unless the API server, asked after the store was listed, does
 and only below this cluster's prefix. So a store that several clusters share is safe, and so is an
 owner that is created while this goes on.
 
-Decisions of a gone instance stay for `FENCE_SECONDS` after the last one was written: an attempt
-that nobody could stop finds there that it must not commit (`endings`).
+What a gone instance has left is removed by `removing`, once no pod runs anything of it any more.
 """
 
 from __future__ import annotations
@@ -18,13 +17,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 import orjson
 
-from varflow.engine import timeouts
 from varflow.errors import ClusterError, StoreError, VarflowError
 from varflow.variables import paths
 from varflow.variables.scopes import Owners
@@ -34,14 +32,14 @@ from varflow_operator.instances.instances import Instances, Over, Remains
 from varflow_operator.instances.running import KEPT_SECONDS
 from varflow_operator.kinds import INSTANCE, WORKFLOW, Kind
 from varflow_operator.sweeping import deadlines
-from varflow_operator.sweeping.censuses import Census, Holdings, Leftovers
+from varflow_operator.sweeping.attempts import attempt
+from varflow_operator.sweeping.censuses import Census, Holdings
+from varflow_operator.sweeping.removing import Removing
 from varflow_operator.sweeping.upkeep import Upkeep
 
 SWEEP_SECONDS: Final = 30.0
 UPKEEP_SECONDS: Final = 600.0
 """How often it is looked whether a namespace is to be tidied."""
-FENCE_SECONDS: Final = timeouts.ACTION_SECONDS + KEPT_SECONDS
-"""An action's usual timeout, and an hour."""
 
 _SHARE: Final = 20
 """A sweep that takes long is done more seldom: one part of the time in so many."""
@@ -60,6 +58,7 @@ class Sweeper:
         self._instances = instances
         self._namespaces = namespaces
         self._deleted: asyncio.Queue[Remains] = asyncio.Queue()
+        self._removing = Removing(ground)
         self._upkeep = Upkeep(ground, instances)
 
     def note_deleted(self, remains: Remains) -> None:
@@ -70,6 +69,7 @@ class Sweeper:
         """Sweep until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._remove_deleted())
+            group.create_task(self._removing.run())
             group.create_task(self._forever("swept", self.sweep, pause=SWEEP_SECONDS))
             group.create_task(self._forever("tidied", self.keep_up, pause=UPKEEP_SECONDS))
 
@@ -89,7 +89,7 @@ class Sweeper:
                 await self._sweep_namespace(owners, namespaces[uid], holdings)
             elif not self._namespaces:
                 _logger.info("namespace %s is gone; its data is removed", uid)
-                await _attempt(self._ground.variables.remove_namespace(owners))
+                await attempt(self._ground.variables.remove_namespace(owners))
 
     async def keep_up(self) -> None:
         """Tidy up after the owners that are there, each of them now and then (`upkeep`).
@@ -100,7 +100,7 @@ class Sweeper:
         cluster = await self._ground.ownership.cluster_uid()
         namespaces = await self._ground.ownership.list_names(self._namespaces)
         for uid, name in namespaces.items():
-            await _attempt(self._upkeep.keep_up(Owners(cluster, uid, "", ""), name))
+            await attempt(self._upkeep.keep_up(Owners(cluster, uid, "", ""), name))
 
     async def _forever(
         self, done: str, work: Callable[[], Awaitable[None]], *, pause: float
@@ -130,7 +130,11 @@ class Sweeper:
         census = Census()
         await self._note_all(census, paths.instance_prefix(owners))
         for holdings in census.namespaces.values():
-            await self._remove_instances(owners, holdings.instances)
+            for uid, leftovers in holdings.instances.items():
+                if leftovers.is_anything_ending:
+                    self._removing.note(owners, remains.namespace, {uid: leftovers})
+                else:  # it had ended well: nobody has to be asked
+                    await self._ground.variables.remove_instance(owners, keep_until=None)
 
     # What there is
 
@@ -158,7 +162,7 @@ class Sweeper:
             for uid in workflows - await self._list(WORKFLOW, name):
                 _logger.info("workflow %s in %s is gone; its data is removed", uid, name)
                 gone = replace(owners, workflow=uid)
-                await _attempt(self._ground.variables.remove_workflow(gone))
+                await attempt(self._ground.variables.remove_workflow(gone))
         unknown = {
             uid: leftovers
             for uid, leftovers in holdings.instances.items()
@@ -167,25 +171,11 @@ class Sweeper:
         if unknown:
             there = await self._list(INSTANCE, name)
             left = {uid: leftovers for uid, leftovers in unknown.items() if uid not in there}
-            await self._remove_instances(owners, left)
+            self._removing.note(owners, name, left)
         for uid, leftovers in holdings.instances.items():
             over = self._instances.find_over(uid)
             if over is not None and leftovers.is_anything_ending:
-                await _attempt(self._end(replace(owners, instance=uid), over))
-
-    async def _remove_instances(self, owners: Owners, gone: Mapping[str, Leftovers]) -> None:
-        fenced_since = self._ground.clock() - FENCE_SECONDS
-        for uid, leftovers in gone.items():
-            if leftovers.is_fence(until=fenced_since):
-                continue
-            _logger.info("instance %s is gone; its data is removed", uid)
-            decided_at = leftovers.decided_at
-            keep_until = None if decided_at is None else decided_at + FENCE_SECONDS
-            await _attempt(
-                self._ground.variables.remove_instance(
-                    replace(owners, instance=uid), keep_until=keep_until
-                )
-            )
+                await attempt(self._end(replace(owners, instance=uid), over))
 
     async def _end(self, owners: Owners, over: Over) -> None:
         """End what an instance that is over still has, as its actor would have."""
@@ -205,11 +195,3 @@ class Sweeper:
     async def _write_note(self, owners: Owners, name: str) -> None:
         note = {"namespace": name, "uid": owners.namespace, "cluster": owners.cluster}
         await self._ground.variables.store.put(paths.owner(owners), orjson.dumps(note))
-
-
-async def _attempt(work: Awaitable[object]) -> None:
-    """Do one thing; what stands in its way does not keep the others."""
-    try:
-        await work
-    except (StoreError, ClusterError) as error:
-        _logger.warning("left to the next sweep: %s", error.message)

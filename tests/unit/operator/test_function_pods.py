@@ -224,6 +224,58 @@ def test_a_pod_belongs_to_the_function_whose_labels_it_has() -> None:
     assert states.key_of({"metadata": {"labels": {names.LABEL_SPEC: "x"}}}) is None
 
 
+RUNNING = {"state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
+COLLECTED = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC"}
+
+
+@pytest.mark.parametrize(
+    ("status", "may_run"),
+    [
+        pytest.param({"phase": "Running", **READY}, True, id="it runs"),
+        pytest.param({"phase": "Running", "podIP": "10.0.0.1"}, True, id="it is not ready"),
+        pytest.param({"phase": "Pending"}, False, id="no node has it yet"),
+        pytest.param(
+            {"phase": "Pending", "containerStatuses": [waiting("ContainerCreating")]},
+            False,
+            id="it starts",
+        ),
+        pytest.param(
+            {"phase": "Pending", "initContainerStatuses": [RUNNING]},
+            True,
+            id="its sidecar has started, and it has no address",
+        ),
+        pytest.param(
+            {
+                "phase": "Running",
+                "initContainerStatuses": [
+                    waiting("CrashLoopBackOff", lastState={"terminated": {"exitCode": 1}})
+                ],
+            },
+            True,
+            id="its sidecar starts again, and it has no address",
+        ),
+        pytest.param({"phase": "Succeeded", **READY}, False, id="it has ended"),
+        pytest.param({"phase": "Failed", **READY}, False, id="it has failed"),
+        pytest.param(
+            {"phase": "Failed", "podIP": "10.0.0.1", "conditions": [COLLECTED]},
+            True,
+            id="it was declared to have failed, since its node was not there",
+        ),
+    ],
+)
+def test_in_a_pod_something_may_run_until_its_end_is_known(
+    status: dict[str, Any], may_run: bool
+) -> None:
+    assert states.read(pod_object(**status), address=states.action_url).may_run is may_run
+
+
+def test_in_a_pod_of_which_only_the_name_is_known_something_may_run() -> None:
+    pod = pod_object()
+    del pod["status"]
+
+    assert states.read(pod, address=states.action_url).may_run
+
+
 # The queue before the pods
 
 
@@ -242,6 +294,7 @@ def ready(uid: str = "p", *, is_ready: bool = True, **fields: Any) -> PodState:
         "is_ready": is_ready,
         "is_leaving": False,
         "is_over": False,
+        "may_run": True,
         "trouble": "",
     }
     return PodState(**{**given, **fields})
