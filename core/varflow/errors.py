@@ -214,7 +214,7 @@ class ConditionsUnsupported(VarflowError):
 
 
 class ActionAbandoned(VarflowError):
-    """The control plane gave the action up before it could commit; final."""
+    """The control plane gave the action up before it could commit, or its instance; final."""
 
     code = "action_abandoned"
     status = 409

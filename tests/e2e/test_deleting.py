@@ -51,12 +51,8 @@ def begin(here: Kubectl) -> str:
 
 
 def is_gone(bucket: Bucket, part: str) -> bool:
-    """Tell whether nothing is left but fences.
-
-    Decisions of an attempt that nobody could stop stay for a while: that it must not commit stands
-    there and nowhere else.
-    """
-    return not [key for key in bucket.names() if part in key and "/decisions/" not in key]
+    """Tell whether nothing is left."""
+    return not [key for key in bucket.names() if part in key]
 
 
 def objects_of_workflows(here: Kubectl) -> set[str]:

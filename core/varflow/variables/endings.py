@@ -13,8 +13,8 @@ others abandoned, for they may still change variables of the workflow and the na
 go the variables, the data, and at last the decisions. **A decision is also a fence**: an attempt
 that was stopped and goes on after its decision was removed would find none and commit. So
 decisions, and the results they name, stay until the caller says that no attempt can be left
-(`keep_until`: the latest deadline plus an hour, design.md §6); calling again after that removes
-the rest.
+(`keep_until`: the latest deadline plus an hour, design.md §6, or None when every pod has said so);
+calling again after that removes the rest.
 """
 
 from __future__ import annotations
