@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import os
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from varflow.contract import Dispatch, FileMount, Outcome, SidecarSettings
 from varflow.variables.scopes import Owners
@@ -52,6 +54,10 @@ class Server(ThreadingHTTPServer):
 
 Server(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
+
+
+KEYS: Final = base64.b64encode(bytes(range(32))).decode()
+"""One key; a namespace in a cluster always has one."""
 
 
 def free_port() -> int:
@@ -112,19 +118,25 @@ class Sidecar:
 
 @contextlib.contextmanager
 def running_sidecar(
-    folder: Path, *, store: str = "", more_environ: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    store: str = "",
+    keys: str = "",
+    more_environ: Mapping[str, str] | None = None,
 ) -> Iterator[Sidecar]:
     """Run `varflow-sidecar` over a store, pinned to the first core, with its function.
 
     Args:
         folder: for what it writes; its store, too, if no other is named.
         store: URL of the store.
+        keys: What it encrypts with; nothing does without.
         more_environ: for the sidecar alone, such as the store's credentials.
     """
     settings = replace(
         SidecarSettings(),
         store=store or f"file://{folder}/store",
         shared_dir=f"{folder}/shared",
+        encryption_keys=keys,
         function_port=free_port(),
         action_port=free_port(),
         variable_port=free_port(),

@@ -1,7 +1,7 @@
 """A sidecar over a real S3 server on this machine: its start, requests, and a variable of 5 GiB.
 
-The server writes to the same disk and takes most of the time, so each figure stands beside boto3
-doing the same alone, in the same run.
+All of it without keys and with. The server writes to the same disk and takes most of the time, so
+each figure stands beside boto3 doing the same alone, in the same run.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 
 from bench import load, usage
-from bench.processes import Sidecar, running_sidecar
+from bench.processes import KEYS, Sidecar, running_sidecar
 from bench.rows import streams
 from bench.table import Row
 from tests.support.cluster import builds, s3_servers
@@ -39,22 +40,42 @@ def measure(folder: Path, *, is_quick: bool) -> list[Row]:
         server = s3_servers.decode(facts)
         bucket = s3_servers.make_bucket(server)
         with contextlib.closing(_client(server)) as client:
+            source = folder / "source"
+            streams.fill(source, (256 if is_quick else 5120) * MIB)
+            place = _Place(folder, server, bucket)
+            times = 200 if is_quick else 1000
             return [
-                *_starts(folder, server, bucket),
-                *_requests(folder, server, bucket, client, times=200 if is_quick else 1000),
-                *_streams(folder, server, bucket, client, size=(256 if is_quick else 5120) * MIB),
+                row
+                for keys in ("", KEYS)
+                for row in (
+                    *_starts(place, keys=keys),
+                    *_requests(place, client, times=times, keys=keys),
+                    *_streams(place, client, source, keys=keys),
+                )
             ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where sidecars keep their variables, and a folder for what they write."""
+
+    folder: Path
+    server: S3Server
+    bucket: str
+
+
 @contextlib.contextmanager
-def _running(folder: Path, server: S3Server, bucket: str) -> Iterator[Sidecar]:
+def _running(place: _Place, *, keys: str) -> Iterator[Sidecar]:
+    server = place.server
     environ = {
         "AWS_ACCESS_KEY_ID": server.access_key_id,
         "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
     }
-    url = f"s3://{bucket}?endpoint={server.endpoint}&region={server.region}"
-    own = Path(tempfile.mkdtemp(dir=folder))  # or it would look after what the one before has left
-    with running_sidecar(own, store=url, more_environ=environ) as sidecar:
+    url = f"s3://{place.bucket}?endpoint={server.endpoint}&region={server.region}"
+    own = Path(
+        tempfile.mkdtemp(dir=place.folder)
+    )  # or it would look after what the one before has left
+    with running_sidecar(own, store=url, keys=keys, more_environ=environ) as sidecar:
         yield sidecar
 
 
@@ -68,22 +89,31 @@ def _client(server: S3Server) -> Any:
     )
 
 
-def _starts(folder: Path, server: S3Server, bucket: str) -> list[Row]:
+def _starts(place: _Place, *, keys: str) -> list[Row]:
     seconds, memory = [], []
+    note = _note(keys)
     for _ in range(_STARTS):
-        with _running(folder, server, bucket) as sidecar:
+        with _running(place, keys=keys) as sidecar:
             seconds.append(sidecar.ready_seconds)
             memory.append(usage.resident_bytes(sidecar.pid) / MIB)
     return [
-        Row(what="sidecar idle memory, s3 store", value=max(memory), goal=75, unit="MiB"),
+        Row(what=f"sidecar idle memory, s3 store{note}", value=max(memory), goal=75, unit="MiB"),
         Row(
-            what="ready after exec, s3 store", value=statistics.median(seconds), goal=0.8, unit="s"
+            what=f"ready after exec, s3 store{note}",
+            value=statistics.median(seconds),
+            goal=0.8,
+            unit="s",
         ),
     ]
 
 
-def _requests(folder: Path, server: S3Server, bucket: str, client: Any, *, times: int) -> list[Row]:
-    with _running(folder, server, bucket) as sidecar:
+def _note(keys: str) -> str:
+    return ", keys" if keys else ""
+
+
+def _requests(place: _Place, client: Any, *, times: int, keys: str) -> list[Row]:
+    bucket, note = place.bucket, _note(keys)
+    with _running(place, keys=keys) as sidecar:
         action, _ = sidecar.dispatch({"hold": True}, wait=0)
         path, port = f"/var?aid={action}&scope=workflow&key=value", sidecar.settings.variable_port
         written = load.run(load.post(path, VALUE), port, requests=times)
@@ -91,8 +121,8 @@ def _requests(folder: Path, server: S3Server, bucket: str, client: Any, *, times
     put = _median(times, lambda: client.put_object(Bucket=bucket, Key="floor", Body=VALUE))
     get = _median(times, lambda: _read(client, bucket))
     return [
-        _request("POST 1 KiB, s3 store, p50", written.p50_seconds, put, "boto3 PUT"),
-        _request("GET 1 KiB, s3 store, p50", read.p50_seconds, get, "boto3 GET"),
+        _request(f"POST 1 KiB, s3 store, p50{note}", written.p50_seconds, put, "boto3 PUT"),
+        _request(f"GET 1 KiB, s3 store, p50{note}", read.p50_seconds, get, "boto3 GET"),
     ]
 
 
@@ -122,18 +152,19 @@ def _request(what: str, seconds: float, floor: float, floor_name: str) -> Row:
     )
 
 
-def _streams(folder: Path, server: S3Server, bucket: str, client: Any, *, size: int) -> list[Row]:
-    source = folder / "source"
-    streams.fill(source, size)
-    floor = _boto3_rates(client, bucket, source)
-    with _running(folder, server, bucket) as sidecar:
+def _streams(place: _Place, client: Any, source: Path, *, keys: str) -> list[Row]:
+    floor = _boto3_rates(client, place.bucket, source)
+    with _running(place, keys=keys) as sidecar:
         measured = streams.send_and_fetch(sidecar, source)
-    name = f"{size // MIB:,} MiB variable, s3 store"
-    return [
-        streams.rate(f"{name}, in", measured.written, floor[0], floor_name="boto3 upload"),
-        streams.rate(f"{name}, out", measured.read, floor[1], floor_name="boto3 download"),
-        Row(what=f"{name}, memory above idle", value=measured.above / MIB, goal=32, unit="MiB"),
-    ]
+    _empty(client, place.bucket)
+    name = f"{source.stat().st_size // MIB:,} MiB variable, s3 store"
+    names = ("boto3 upload", "boto3 download")
+    return streams.rows(name, measured, floor, keys=keys, floor_names=names)
+
+
+def _empty(client: Any, bucket: str) -> None:
+    for found in client.list_objects_v2(Bucket=bucket)["Contents"]:
+        client.delete_object(Bucket=bucket, Key=found["Key"])
 
 
 class _Nowhere(io.RawIOBase):

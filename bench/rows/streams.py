@@ -1,15 +1,17 @@
-"""A variable of 5 GiB, in and out, and the memory that it takes."""
+"""A variable of 5 GiB, in and out, without keys and with, and the memory that it takes."""
 
 from __future__ import annotations
 
 import http.client
 import os
+import shutil
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import floors, usage
-from bench.processes import Sidecar, running_sidecar
+from bench.processes import KEYS, Sidecar, running_sidecar
 from bench.table import Row
 
 MIB = 1 << 20
@@ -22,16 +24,18 @@ def measure(folder: Path, *, is_quick: bool) -> list[Row]:
     size = (512 if is_quick else 5 * 1024) * MIB
     source = folder / "source"
     fill(source, size)
-    floor = floors.copy_bytes_per_second(source, folder / "copy")
-    (folder / "copy").unlink()
-    with running_sidecar(folder) as sidecar:
+    return [*_one(folder, source, keys=""), *_one(folder, source, keys=KEYS)]
+
+
+def _one(folder: Path, source: Path, *, keys: str) -> list[Row]:
+    own = Path(tempfile.mkdtemp(dir=folder))
+    floor = floors.copy_bytes_per_second(source, own / "copy")
+    (own / "copy").unlink()
+    with running_sidecar(own, keys=keys) as sidecar:
         measured = send_and_fetch(sidecar, source)
-    name = f"{size // MIB:,} MiB variable"
-    return [
-        rate(f"{name}, in", measured.written, floor, floor_name="copy + fsync"),
-        rate(f"{name}, out", measured.read, floor, floor_name="copy + fsync"),
-        Row(what=f"{name}, memory above idle", value=measured.above / MIB, goal=32, unit="MiB"),
-    ]
+    shutil.rmtree(own)  # or the disk would hold all of them at the end
+    name = f"{source.stat().st_size // MIB:,} MiB variable"
+    return rows(name, measured, (floor, floor), keys=keys, floor_names=("copy + fsync",) * 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,25 @@ def send_and_fetch(sidecar: Sidecar, source: Path) -> Streamed:
     return Streamed(written, read, usage.resident_bytes(sidecar.pid, peak=True) - idle)
 
 
-def rate(what: str, value: float, floor: float, *, floor_name: str) -> Row:
-    """Return the row of a rate in bytes a second."""
+def rows(
+    name: str,
+    measured: Streamed,
+    floor: tuple[float, float],
+    *,
+    keys: str,
+    floor_names: tuple[str, str],
+) -> list[Row]:
+    """Return the rows of a variable that went in and out; `floor` is that of each way."""
+    note = ", keys" if keys else ""
+    above = measured.above / MIB
+    return [
+        _rate(f"{name}, in{note}", measured.written, floor[0], floor_name=floor_names[0]),
+        _rate(f"{name}, out{note}", measured.read, floor[1], floor_name=floor_names[1]),
+        Row(what=f"{name}, memory above idle{note}", value=above, goal=32, unit="MiB"),
+    ]
+
+
+def _rate(what: str, value: float, floor: float, *, floor_name: str) -> Row:
     goal = min(0.7 * floor, MOST_ASKED)
     return Row(
         what=what,
