@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
+from varflow.variables.stores import s3_models
 from varflow.variables.stores.credentials import Credentials
 from varflow.variables.stores.s3_urls import Location
 
@@ -49,6 +50,7 @@ def make(
     from botocore.config import Config
 
     session = botocore.session.Session()
+    session.get_component("data_loader").file_loader = s3_models.Files()
     client = session.create_client(
         "s3",
         **_identity(credentials),
