@@ -37,6 +37,7 @@ from varflow.variables.stores.base import (
 )
 from varflow.variables.stores.file import FileStore
 from varflow.variables.stores.memory import MemoryStore
+from varflow.variables.stores.scanning import Scan, Scanning
 
 T = TypeVar("T")
 
@@ -67,6 +68,14 @@ async def is_taken(put: Awaitable[str]) -> bool:
     except Conflict:
         return False
     return True
+
+
+def find_scan(store: ObjectStore, prefix: str, *, after: str = "") -> Scan:
+    """Return the store's scan, or skip the test for a driver that has none."""
+    scan = store.scan(prefix, after=after) if isinstance(store, Scanning) else None
+    if scan is None:
+        pytest.skip("this store reads records one by one")
+    return scan
 
 
 class StoreContract:
@@ -425,6 +434,35 @@ class StoreContract:
             assert len(await stores.paths_in(store, "n/")) == 100
             await asyncio.sleep(0)
         await replacing
+
+    # Scanning, for drivers that do.
+
+    @pytest.mark.parametrize("prefix", ["", "n/", "n/1", "nowhere/"])
+    @pytest.mark.parametrize("after", ["", "n/150", "zzz"])
+    async def test_a_scan_is_what_listing_and_reading_give(
+        self, store: ObjectStore, prefix: str, after: str
+    ) -> None:
+        names = [f"n/{number:03}" for number in range(300)] + ["a", "n", "n/1/x", "n/" + "k" * 250]
+        await asyncio.gather(*(store.put(path, path.encode()) for path in names))
+        scan = find_scan(store, prefix, after=after)
+        paths = await stores.paths_in(store, prefix, after=after)
+        assert [found async for found in scan] == [(path, await store.get(path)) for path in paths]
+
+    async def test_a_scan_may_be_abandoned_and_objects_deleted_under_it(
+        self, store: ObjectStore
+    ) -> None:
+        names = [f"n/{number:03}" for number in range(300)]
+        await asyncio.gather(*(store.put(path, b"") for path in names))
+        abandoned = find_scan(store, "n/")
+        assert (await anext(abandoned))[0] == "n/000"
+        await abandoned.aclose()
+        seen = []
+        async for path, _ in find_scan(store, "n/"):
+            seen.append(path)
+            await asyncio.gather(store.delete(path), store.delete(f"n/{300 - len(seen):03}"))
+        assert seen == sorted(set(seen))
+        assert set(names[:100]) <= set(seen)
+        assert await stores.paths_in(store) == []
 
     # Many at once.
 

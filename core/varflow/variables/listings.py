@@ -12,7 +12,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final, TypeVar
 
-from varflow.variables.stores.base import Listed, ObjectStore
+from varflow.variables.stores.base import Listed, ObjectStore, Versioned
+from varflow.variables.stores.scanning import Scan, Scanning
 
 T = TypeVar("T")
 
@@ -21,24 +22,43 @@ _AHEAD: Final = 16
 
 
 async def read_each(
-    store: ObjectStore, prefix: str, find: Callable[[str], Awaitable[T | None]], *, after: str = ""
+    store: ObjectStore,
+    prefix: str,
+    make: Callable[[str, Versioned], Awaitable[T | None]],
+    *,
+    after: str = "",
 ) -> AsyncGenerator[T, None]:
-    """Yield what `find` gives for each path that begins with `prefix`, in order, None left out.
+    """Yield what `make` gives for each record whose path begins with `prefix`, in order.
 
     Args:
         store: What is listed.
         prefix: Of the paths.
-        find: Reads what is at a path.
+        make: Is given a path and what is there; what it gives None for is left out.
         after: Only paths greater than it.
     """
 
     async def find_listed(listed: Listed) -> T | None:
-        return await find(listed.path)
+        found = await store.get(listed.path)
+        return None if found is None else await make(listed.path, found)
 
-    async with aclosing(read_ahead(store.list(prefix, after=after), find_listed)) as found:
-        async for each in found:
-            if each is not None:
-                yield each
+    scan = store.scan(prefix, after=after) if isinstance(store, Scanning) else None
+    each = (
+        read_ahead(store.list(prefix, after=after), find_listed)
+        if scan is None
+        else _made(scan, make)
+    )
+    async with aclosing(each) as made:
+        async for it in made:
+            if it is not None:
+                yield it
+
+
+async def _made(
+    scan: Scan, make: Callable[[str, Versioned], Awaitable[T]]
+) -> AsyncGenerator[T, None]:
+    async with aclosing(scan) as found:
+        async for path, versioned in found:
+            yield await make(path, versioned)
 
 
 async def read_ahead(

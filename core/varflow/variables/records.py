@@ -100,7 +100,12 @@ def decode(data: bytes, *, path: str) -> Record:
     Raises:
         CorruptObject: the bytes cannot be a record of this version; names `path`.
     """
-    return (_decode_once if len(data) <= _REMEMBERED_BYTES else _decode)(data, path)
+    return (_decode_remembered if len(data) <= _REMEMBERED_BYTES else _decode)(data, path)
+
+
+def decode_once(data: bytes, *, path: str) -> Record:
+    """Read a record and do not remember it: one of many, which would displace those in use."""
+    return _decode(data, path)
 
 
 def _decode(data: bytes, path: str) -> Record:
@@ -121,7 +126,7 @@ def _decode(data: bytes, path: str) -> Record:
     return record
 
 
-_decode_once: Final = lru_cache(maxsize=_REMEMBERED)(_decode)
+_decode_remembered: Final = lru_cache(maxsize=_REMEMBERED)(_decode)
 
 
 def _encode_value(value: Value | None) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ from varflow.variables.preconditions import Conditions
 from varflow.variables.records import Value
 from varflow.variables.revisions import Revisions
 from varflow.variables.scopes import Address, AnyAddress, Owners, Scope, StateAddress
-from varflow.variables.stores.base import ObjectStore
+from varflow.variables.stores.base import ObjectStore, Versioned
 from varflow.variables.writing import Write, Writing
 
 __all__ = ["CLEAR", "KEEP", "Change", "Outcome", "Stored", "Variable", "VariableInfo", "Variables"]
@@ -277,9 +277,12 @@ class Variables:
         if found is None:
             return None
         record = records.decode(found.data, path=path)
-        value = record.current
-        if record.pending is not None:
-            value = await pendings.resolve(self.store, path, Seen(record, found.etag))
+        return await self._judge(path, Seen(record, found.etag))
+
+    async def _judge(self, path: str, seen: Seen) -> Value | None:
+        value = seen.current
+        if seen.pending is not None:
+            value = await pendings.resolve(self.store, path, seen)
         return expiries.alive(value, now=self._clock())
 
     def _list(
@@ -290,12 +293,13 @@ class Variables:
         prefix: str = "",
         after: str = "",
     ) -> AsyncGenerator[VariableInfo, None]:
-        async def find(path: str) -> VariableInfo | None:
+        async def make(path: str, found: Versioned) -> VariableInfo | None:
+            record = records.decode_once(found.data, path=path)
+            value = await self._judge(path, Seen(record, found.etag))
             address = make_address(path.removeprefix(start))
-            value = await self._find(address)
             return VariableInfo(address, value) if value else None
 
-        return listings.read_each(self.store, start + prefix, find, after=after and start + after)
+        return listings.read_each(self.store, start + prefix, make, after=after and start + after)
 
     async def _store_spool(self, owners: Owners, spooled: Spool) -> Stored:
         return await contents.store_spool(self.store, owners, spooled, max_bytes=self._max_bytes)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 def shown(seconds: float) -> str:
     """Return seconds since the epoch as text."""
     at = datetime.fromtimestamp(seconds, UTC)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def find_shown(seconds: float | None) -> str | None:

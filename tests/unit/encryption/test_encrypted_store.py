@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ from varflow.variables.encryption.keyrings import KeyRing
 from varflow.variables.encryption.policies import Policy
 from varflow.variables.encryption.sealing import SEALED_BYTES, SEGMENT_BYTES
 from varflow.variables.scopes import Address, Owners, Scope
+from varflow.variables.stores.file import FileStore
 from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.variables import Variables
 
@@ -244,3 +247,25 @@ async def test_reading_takes_few_requests(
     counting.take()
     await stores.body_of(store, "b", start=start, length=length)
     assert counting.take() == {"read_body": reads}
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+async def test_a_listing_opens_every_record_and_names_one_that_was_moved(
+    inner: MemoryStore, tmp_path: Path, kind: str
+) -> None:
+    store = inner if kind == "memory" else FileStore(tmp_path)
+    variables = Variables(encrypted(store))
+    await variables.open()
+    for number in range(100):
+        address = Address(OWNERS, Scope.WORKFLOW, f"k{number:03}")
+        await variables.set(address, b"value %d" % number)
+    listed = [info async for info in variables.list(OWNERS, Scope.WORKFLOW)]
+    assert [info.key for info in listed] == [f"k{number:03}" for number in range(100)]
+    assert [info.size for info in listed] == [len(b"value %d" % n) for n in range(100)]
+
+    found = await store.get(paths.variable(listed[7].address))
+    assert found is not None
+    await store.put(paths.variable(listed[80].address), found.data)
+    with pytest.raises(TamperedObject, match="variable workflow/k080"):
+        assert [info async for info in variables.list(OWNERS, Scope.WORKFLOW)]
+    await variables.close()

@@ -481,3 +481,34 @@ async def test_waiting_for_a_lock_ends_with_what_to_do(
 async def test_readers_need_no_lock(store: FileStore, lock_held_elsewhere: int) -> None:
     assert await store.get("r") is None
     os.close(lock_held_elsewhere)
+
+
+# Scans.
+
+
+async def test_a_scan_is_not_held_up_by_files_of_others(store: FileStore, folder: Path) -> None:
+    await store.put("a/r", b"1")
+    os.mkfifo(folder / "a" / "pipe=")
+    os.symlink("/etc/passwd", folder / "a" / "passwd=")
+    (folder / "a" / "x=").mkdir()
+
+    async with asyncio.timeout(10):
+        assert [path async for path, _ in store.scan("a/")] == ["a/r"]
+
+
+async def test_a_scan_names_the_record_that_cannot_be_read(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(200):
+        await store.put(f"a/r{number:03}", b"1")
+    open_any = os.open
+
+    def refuse(path: str, flags: int, **options: Any) -> int:
+        if path == "a/r150=":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return open_any(path, flags, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(StoreError, match="store/a/r150="):
+            assert [path async for path, _ in store.scan("a/")]

@@ -28,6 +28,7 @@ from varflow.variables.encryption.policies import KeySource, Policy
 from varflow.variables.encryption.sealing import Cipher
 from varflow.variables.encryption.streams import Range, Sealing
 from varflow.variables.stores.base import Condition, Listed, ObjectStore, Versioned
+from varflow.variables.stores.scanning import Scan, Scanning
 from varflow.variables.stores.upkeep import Unfinished, Upkeep
 
 T = TypeVar("T")
@@ -63,13 +64,10 @@ class EncryptedStore:
         known = self._opened.get(path)
         if known is not None and known[0] == found.data:
             return Versioned(known[1], found.etag)
-        header = self._read_header(path, found.data)
-        if header is None:
-            return found
-        key = await self._find_key(path, header)
-        data = sealing.open_whole(found.data, key, header, path=path)
-        self._remember(path, found.data, data)
-        return Versioned(data, found.etag)
+        opened = await self._open_whole(path, found)
+        if opened is not found:
+            self._remember(path, found.data, opened.data)
+        return opened
 
     async def put(self, path: str, data: bytes, *, condition: Condition = None) -> str:
         if self._seals(path):
@@ -119,6 +117,25 @@ class EncryptedStore:
                     yield Listed(it.path, sealing.plain_size(it.size), it.modified)
                 else:
                     yield it
+
+    def scan(self, prefix: str, *, after: str = "") -> Scan | None:
+        inner = self._inner
+        found = inner.scan(prefix, after=after) if isinstance(inner, Scanning) else None
+        return None if found is None else self._opened_each(found)
+
+    async def _opened_each(self, scan: Scan) -> Scan:
+        async with aclosing(scan) as found:
+            async for path, sealed in found:
+                # Not remembered: each is one of many, and would displace those in use
+                yield path, await self._open_whole(path, sealed)
+
+    async def _open_whole(self, path: str, found: Versioned) -> Versioned:
+        """Return a record as it was written; itself, when it is a plain one that is believed."""
+        header = self._read_header(path, found.data)
+        if header is None:
+            return found
+        key = await self._find_key(path, header)
+        return Versioned(sealing.open_whole(found.data, key, header, path=path), found.etag)
 
     async def _read_on(
         self, path: str, header: Header | None, start: int, length: int | None

@@ -9,6 +9,7 @@ What is where:
     file_tree      renames, removals and folders that survive a power loss
     file_bodies    streams
     file_listing   ordered walk
+    file_scans     records by the thousand
     file_errors    errno -> StoreError
 
 A record is written under a temporary name, fsynced, compared and renamed under the lock of its
@@ -27,7 +28,6 @@ to a thread does (design.md §9).
 from __future__ import annotations
 
 import functools
-import hashlib
 import itertools
 import os
 import urllib.parse
@@ -36,9 +36,11 @@ from pathlib import Path
 from typing import Final
 
 from varflow.variables.stores import (
+    etags,
     file_bodies,
     file_listing,
     file_locks,
+    file_scans,
     file_temps,
     filenames,
     streams,
@@ -46,6 +48,7 @@ from varflow.variables.stores import (
 from varflow.variables.stores.base import ABSENT, Condition, Conflict, Listed, Versioned
 from varflow.variables.stores.file_temps import Temps
 from varflow.variables.stores.file_tree import Tree
+from varflow.variables.stores.scanning import Scan
 from varflow.variables.stores.threads import Stop, Threads
 from varflow.variables.stores.upkeep import Unfinished
 
@@ -104,7 +107,7 @@ class FileStore:
             return await self._bodies.run(functools.partial(self._find, name))
         data = self._tree.read_and_close(name, opened)
         is_short = len(data) <= _REMEMBERED_BYTES
-        return Versioned(data, _etag_once(data) if is_short else _etag(data))
+        return Versioned(data, _etag_once(data) if is_short else etags.of(data))
 
     async def put(self, path: str, data: bytes, *, condition: Condition = None) -> str:
         stop = Stop()
@@ -133,6 +136,9 @@ class FileStore:
             for listed in batch:
                 yield listed
 
+    def scan(self, prefix: str, *, after: str = "") -> Scan:
+        return file_scans.scan(self._tree, prefix, after=after, threads=self._bodies)
+
     async def remove_unchanged(self, path: str, etag: str) -> bool:
         stop = Stop()
         remove = functools.partial(self._remove_unchanged, path, etag, stop)
@@ -158,7 +164,7 @@ class FileStore:
 
     def _find(self, name: str) -> Versioned | None:
         data = self._tree.find(name)
-        return None if data is None else Versioned(data, _etag(data))
+        return None if data is None else Versioned(data, etags.of(data))
 
     def _put(self, path: str, data: bytes, *, condition: Condition, stop: Stop) -> str:
         name = filenames.object_file(path)
@@ -173,7 +179,7 @@ class FileStore:
             self._temps.discard(temp)
             raise
         self._tree.sync(os.path.dirname(name))
-        return _etag(data)
+        return etags.of(data)
 
     def _delete(self, path: str, stop: Stop) -> None:
         name = filenames.object_file(path)
@@ -207,7 +213,7 @@ class FileStore:
         holds = (
             present is None
             if condition is ABSENT
-            else (present is not None and _etag(present) == condition)
+            else (present is not None and etags.of(present) == condition)
         )
         if not holds:
             raise Conflict
@@ -215,11 +221,7 @@ class FileStore:
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def _etag_once(data: bytes) -> str:
-    return _etag(data)
-
-
-def _etag(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return etags.of(data)
 
 
 def _take(walk: Iterator[Listed]) -> list[Listed]:

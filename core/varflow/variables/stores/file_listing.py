@@ -40,11 +40,18 @@ def walk(tree: Tree, prefix: str, after: str) -> Iterator[Listed]:
     Raises:
         StoreError: a folder or file could not be read.
     """
+    for path in walk_paths(tree, prefix, after):
+        if listed := find_listed(tree, path):
+            yield listed
+
+
+def walk_paths(tree: Tree, prefix: str, after: str) -> Iterator[str]:
+    """Yield the same objects' paths, and perhaps some of what is no object (`find_listed`)."""
     base, slash, start = prefix.rpartition("/")
     return _walk(tree, base + slash, start=start, after=after)
 
 
-def _walk(tree: Tree, base: str, *, start: str, after: str) -> Iterator[Listed]:
+def _walk(tree: Tree, base: str, *, start: str, after: str) -> Iterator[str]:
     folder = filenames.folder(base[:-1]) if base else ""
     for name in _sorted(_names(tree, folder, start)):
         path = base + name
@@ -52,8 +59,8 @@ def _walk(tree: Tree, base: str, *, start: str, after: str) -> Iterator[Listed]:
             continue
         if name.endswith("/"):
             yield from _walk(tree, path, start="", after=after)
-        elif listed := _find_listed(tree, path):
-            yield listed
+        else:
+            yield path
 
 
 def _names(tree: Tree, folder: str, start: str) -> list[str]:
@@ -109,7 +116,12 @@ def _sorted(names: list[str]) -> Iterable[str]:
     return heapq.merge(*runs) if len(runs) > 1 else runs[0] if runs else ()
 
 
-def _find_listed(tree: Tree, path: str) -> Listed | None:
+def find_listed(tree: Tree, path: str) -> Listed | None:
+    """Return what a listing says of an object; None when none is there.
+
+    Raises:
+        StoreError: it could not be asked for.
+    """
     status = _find_status(tree, filenames.object_file(path))
     if status is None or not stat.S_ISREG(status.st_mode):
         return None

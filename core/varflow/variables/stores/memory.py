@@ -8,13 +8,13 @@ a hash of the bytes as in other drivers, so that tests over this one meet A-B-A 
 from __future__ import annotations
 
 import bisect
-import hashlib
 import time
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
 from varflow.errors import CorruptObject
+from varflow.variables.stores import etags
 from varflow.variables.stores.base import (
     ABSENT,
     CHUNK_BYTES,
@@ -114,6 +114,6 @@ class MemoryStore:
     def _keep(self, path: str, data: bytes) -> str:
         if path not in self._objects:
             bisect.insort(self._paths, path)
-        etag = hashlib.blake2b(data, digest_size=16).hexdigest()
+        etag = etags.of(data)
         self._objects[path] = _Object(data, etag, time.time())
         return etag
