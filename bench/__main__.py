@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Protocol
 
 from bench import table
-from bench.rows import archives, cluster, commands, operators, requests, s3, streams, workflows
+from bench.rows import (
+    archives,
+    cluster,
+    commands,
+    listings,
+    operators,
+    requests,
+    s3,
+    streams,
+    workflows,
+)
 from bench.table import Row
 
 
@@ -27,12 +37,13 @@ MEASUREMENTS: dict[str, Measurement] = {
     "archives": archives.measure,
     "streams": streams.measure,
     "commands": commands.measure,
+    "listings": listings.measure,
     "workflows": workflows.measure,
     "s3": s3.measure,
     "operators": operators.measure,
     "cluster": cluster.measure,
 }
-ON_ITS_OWN = ("requests", "archives", "streams", "commands", "workflows")
+ON_ITS_OWN = ("requests", "archives", "streams", "commands", "listings", "workflows")
 """What needs nothing but this machine; measured when no row is named."""
 
 

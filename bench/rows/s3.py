@@ -6,6 +6,7 @@ each figure stands beside boto3 doing the same alone, in the same run.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import os
@@ -22,10 +23,13 @@ from boto3.s3.transfer import TransferConfig
 
 from bench import load, usage
 from bench.processes import KEYS, Sidecar, running_sidecar
-from bench.rows import streams
+from bench.rows import listings, streams
 from bench.table import Row
 from tests.support.cluster import builds, s3_servers
 from tests.support.cluster.s3_servers import S3Server
+from varflow.variables.encryption import wrapping
+from varflow.variables.stores import opening
+from varflow.variables.stores.credentials import Credentials
 
 MIB: Final = 1 << 20
 MILLI: Final = 1e3
@@ -44,7 +48,7 @@ def measure(folder: Path, *, is_quick: bool) -> list[Row]:
             streams.fill(source, (256 if is_quick else 5120) * MIB)
             place = _Place(folder, server, bucket)
             times = 200 if is_quick else 1000
-            return [
+            rows = [
                 row
                 for keys in ("", KEYS)
                 for row in (
@@ -53,6 +57,7 @@ def measure(folder: Path, *, is_quick: bool) -> list[Row]:
                     *_streams(place, client, source, keys=keys),
                 )
             ]
+            return [*rows, _listing(place, client, count=1000 if is_quick else 10_000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +68,24 @@ class _Place:
     server: S3Server
     bucket: str
 
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}?endpoint={self.server.endpoint}&region={self.server.region}"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "AWS_ACCESS_KEY_ID": self.server.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.server.secret_access_key,
+        }
+
 
 @contextlib.contextmanager
 def _running(place: _Place, *, keys: str) -> Iterator[Sidecar]:
-    server = place.server
-    environ = {
-        "AWS_ACCESS_KEY_ID": server.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
-    }
-    url = f"s3://{place.bucket}?endpoint={server.endpoint}&region={server.region}"
     own = Path(
         tempfile.mkdtemp(dir=place.folder)
     )  # or it would look after what the one before has left
-    with running_sidecar(own, store=url, keys=keys, more_environ=environ) as sidecar:
+    with running_sidecar(own, store=place.url, keys=keys, more_environ=place.environ) as sidecar:
         yield sidecar
 
 
@@ -160,6 +170,20 @@ def _streams(place: _Place, client: Any, source: Path, *, keys: str) -> list[Row
     name = f"{source.stat().st_size // MIB:,} MiB variable, s3 store"
     names = ("boto3 upload", "boto3 download")
     return streams.rows(name, measured, floor, keys=keys, floor_names=names)
+
+
+def _listing(place: _Place, client: Any, *, count: int) -> Row:
+    server = place.server
+    identity = Credentials(
+        access_key_id=server.access_key_id, secret_access_key=server.secret_access_key
+    )
+    store = opening.open_store(place.url, credentials=identity)
+    sealed = wrapping.wrap_as_told(store, policy="", keys=KEYS, source="bench")
+    asyncio.run(listings.lay(sealed, count))
+    floor = listings.fetch_all(client, place.bucket, at_once=16)
+    environ = listings.ENCRYPTION | place.environ
+    seconds = listings.list_all(place.url, count, environ=environ)
+    return listings.row("s3 store", count, seconds, floor, floor_name="boto3 GETs, 16 at once")
 
 
 def _empty(client: Any, bucket: str) -> None:
