@@ -12,6 +12,7 @@ from varflow.variables.encryption.policies import Policy
 from varflow_operator import names
 from varflow_operator.announcing import Announcer
 from varflow_operator.instances.blueprints import Blueprints
+from varflow_operator.instances.closings import Closings
 from varflow_operator.instances.definitions import Definitions
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.instances import Instances
@@ -51,6 +52,7 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
         supplies.keys.tell(changed=workflows.wake_all)
         instances.tell(deleted=sweeper.note_deleted, released=workflows.wake)
         ground.definitions.tell(gone=instances.lose_workflow)
+        closings = Closings(cluster, close=instances.close)
         declared = DeclaredVariables(
             cluster,
             supplies.variables,
@@ -65,9 +67,9 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
                 Subscription(WORKFLOW, of_workflows),
                 Subscription(VARIABLE, (declared, announcer)),
                 Subscription(INSTANCE, (instances, ground.sightings, announcer)),
-                Subscription(POD, (ground.pods,), labels=_OUR_PODS),
+                Subscription(POD, (ground.pods, closings), labels=_OUR_PODS),
             ),
-            workers=(workflows, declared, instances, sweeper, announcer, supplies.keys),
+            workers=(workflows, declared, instances, closings, sweeper, announcer, supplies.keys),
         )
 
 

@@ -13,8 +13,9 @@ from tests.support.cluster.control_plane import ApiServer
 from tests.support.instances import Call, Gate, Json, World, action
 from varflow.variables.scopes import Scope
 from varflow_operator.instances.blueprints import Blueprint, BlueprintKey, Blueprints
+from varflow_operator.instances.closings import Closings
 from varflow_operator.instances.crashpoints import CrashPoint
-from varflow_operator.kinds import INSTANCE, SECRET
+from varflow_operator.kinds import INSTANCE, NAMESPACE, SECRET, Object
 from varflow_operator.workflows.revisions import Revisions
 
 READ = {"id": "read", "type": "getter", "variables": [{"key": "x", "scope": "workflow"}]}
@@ -449,3 +450,47 @@ async def test_pods_are_added_for_actions_and_taken_away_when_idle(world: World)
         assert (await world.end(f"one-{number}"))["phase"] == "Complete"
 
     await world.until_replicas(workflow, 0)
+
+
+def leaving(namespace: str) -> Object:
+    return {"metadata": {"namespace": namespace, "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+
+
+async def test_instances_of_a_namespace_that_is_being_deleted_stop(world: World) -> None:
+    gate = world.function.handler = Gate()
+    await world.pod(await world.workflow(action()))
+    operator = world.operator().start()
+    await world.instance()
+    await instances.until(lambda: bool(world.function.calls))
+    closings = Closings(world.cluster, close=operator.instances.close)
+
+    await world.cluster.delete(NAMESPACE, None, world.namespace)
+    closings.observe("MODIFIED", leaving(world.namespace))
+    looking = asyncio.create_task(closings.run())
+    status = await world.end()
+    looking.cancel()
+
+    assert (status["phase"], status["error"]["message"]) == (
+        "Cancelled",
+        "cancelled: its namespace is being deleted",
+    )
+    await instances.until(lambda: bool(world.function.deletes))
+    gate.opened.set()
+
+
+async def test_pods_that_are_scaled_down_stop_nothing(world: World) -> None:
+    closed: list[str] = []
+    closings = Closings(world.cluster, close=closed.append)
+    looking = asyncio.create_task(closings.run())
+    await world.cluster.delete(NAMESPACE, None, world.namespace)
+
+    async def see_both_off(*, times: int) -> None:
+        closings.observe("MODIFIED", leaving("default"))
+        closings.observe("MODIFIED", leaving(world.namespace))
+        await instances.until(lambda: len(closed) == times)
+
+    await see_both_off(times=1)
+    await see_both_off(times=2)
+    looking.cancel()
+
+    assert closed == [world.namespace, world.namespace]

@@ -110,6 +110,12 @@ class Instances:
             if actor.view.workflow_uid == workflow_uid and actor.record.parent is not None:
                 actor.stop(stopping.WITHOUT_WORKFLOW)
 
+    def close(self, namespace: str) -> None:
+        """Have the instances of a namespace end, for it is being deleted."""
+        for actor in self._actors.values():
+            if actor.record.namespace == namespace:
+                actor.stop(stopping.WITHOUT_NAMESPACE)
+
     async def run(self) -> None:
         """Run all instances until cancelled; first those that are there already.
 

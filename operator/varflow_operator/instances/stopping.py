@@ -24,6 +24,7 @@ class Stop:
 CANCELLED: Final = Stop(CODE_CANCELLED, "cancelled by api request")
 BY_PARENT: Final = Stop(codes.CANCELLED_BY_PARENT, "cancelled by parent workflow")
 WITHOUT_WORKFLOW: Final = Stop(CODE_CANCELLED, "cancelled: its Workflow was deleted")
+WITHOUT_NAMESPACE: Final = Stop(CODE_CANCELLED, "cancelled: its namespace is being deleted")
 DELETED: Final = Stop(CODE_CANCELLED, "cancelled: it was deleted", is_gone=True)
 
 
