@@ -45,9 +45,9 @@ install: .venv/.project ## build .venv; every target below does so when .venv is
 demo: .venv/.project ## run a workflow with persistent variables on this machine, without a cluster
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
 
-# They need a Kubernetes API server, an S3 server and helm: built from pinned Go modules the first time, for about 8 minutes.
+# They need a Kubernetes API server, S3 servers and helm: built from pinned Go modules the first time, for about 11 minutes.
 test: .venv/.project ## run the unit, contract and integration tests; some of them: ARGS='-k name'
-	@$(BIN)/python -m tests.support.cluster build control s3 helm
+	@$(BIN)/python -m tests.support.cluster build control s3 minio helm
 	@$(BIN)/python -m pytest --numprocesses auto tests/unit tests/contract tests/integration $(ARGS)
 
 # A node is built the first time, for about 10 minutes more; with KUBECONFIG the tests run on that cluster instead.

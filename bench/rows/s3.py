@@ -40,7 +40,7 @@ _STARTS: Final = 5
 def measure(folder: Path, *, is_quick: bool) -> list[Row]:
     """Return the rows of a sidecar over S3."""
     builds.build("s3")
-    with s3_servers.running(folder) as facts:
+    with s3_servers.versitygw(folder) as facts:
         server = s3_servers.decode(facts)
         bucket = s3_servers.make_bucket(server)
         with contextlib.closing(_client(server)) as client:

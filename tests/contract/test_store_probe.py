@@ -134,13 +134,19 @@ async def test_a_truthful_server_is_found_so_in_time(
         assert await stores.paths_in(store) == []
 
 
-@pytest.fixture(params=["moto", "versitygw"])
+@pytest.fixture(
+    params=[
+        pytest.param("", id="moto"),
+        pytest.param("s3_server", id="versitygw"),
+        pytest.param("minio_server", id="minio"),
+    ]
+)
 def server_bucket(
     request: pytest.FixtureRequest, moto_bucket: tuple[S3Server, str]
 ) -> tuple[S3Server, str]:
-    if request.param == "moto":
+    if not request.param:
         return moto_bucket
-    server: S3Server = request.getfixturevalue("s3_server")
+    server: S3Server = request.getfixturevalue(request.param)
     return server, s3.make_bucket(server)
 
 

@@ -56,6 +56,11 @@ def versitygw_bucket(s3_server: S3Server) -> tuple[S3Server, str]:
     return s3_server, s3.make_bucket(s3_server)
 
 
+@pytest.fixture(scope="module")
+def minio_bucket(minio_server: S3Server) -> tuple[S3Server, str]:
+    return minio_server, s3.make_bucket(minio_server)
+
+
 weird = pytest.mark.parametrize(
     "key", [pytest.param(key, id=name) for name, key in stores.WEIRD_KEYS.items()]
 )
@@ -624,6 +629,10 @@ class TestS3StoreOnVersitygw(S3StoreContract):
     bucket = "versitygw_bucket"
 
 
+class TestS3StoreOnMinio(S3StoreContract):
+    bucket = "minio_bucket"
+
+
 class StoreMachine(RuleBasedStateMachine):
     """A driver beside a dict, in any order of operations."""
 
@@ -741,7 +750,7 @@ TestFileAgainstADict = FileMachine.TestCase
 TestFileAgainstADict.settings = settings(max_examples=25, stateful_step_count=25)
 
 
-@pytest.mark.parametrize("bucket", ["moto_bucket", "versitygw_bucket"])
+@pytest.mark.parametrize("bucket", ["moto_bucket", "versitygw_bucket", "minio_bucket"])
 def test_s3_against_a_dict(bucket: str, request: pytest.FixtureRequest) -> None:
     server, name = request.getfixturevalue(bucket)
 

@@ -40,6 +40,7 @@ class World:
     make_store: Callable[[], ObjectStore]
     keeps_tombstones: bool
     begin_unfinished: Callable[[str], None] = lambda _: None
+    lists_uploads: bool = False
     clock: Clock = field(default_factory=lambda: Clock(4_000_000_000.0))
     opened: list[Variables] = field(default_factory=list)
 
@@ -77,13 +78,20 @@ def versitygw_bucket(s3_server: S3Server) -> tuple[S3Server, str]:
     return s3_server, s3.make_bucket(s3_server)
 
 
+@pytest.fixture(scope="module")
+def minio_bucket(minio_server: S3Server) -> tuple[S3Server, str]:
+    return minio_server, s3.make_bucket(minio_server)
+
+
 def begin_upload(place: s3.Place, path: str) -> None:
     """Begin an upload as a process would that dies in the middle of it."""
     with contextlib.closing(place.client()) as client:
         client.create_multipart_upload(Bucket=place.bucket, Key=f"{place.prefix}/{path}!")
 
 
-@pytest.fixture(params=["memory", "encrypted", "file", "moto_bucket", "versitygw_bucket"])
+@pytest.fixture(
+    params=["memory", "encrypted", "file", "moto_bucket", "versitygw_bucket", "minio_bucket"]
+)
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     match request.param:
         case "memory":
@@ -97,6 +105,8 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         case bucket:
             place = s3.make_place(*request.getfixturevalue(bucket))
             made = World(place.make_store, True, lambda path: begin_upload(place, path))
+            # MinIO lists those of a whole key only, and removes them by itself after a day
+            made.lists_uploads = bucket != "minio_bucket"
     await made.open()
     yield made
     for variables in made.opened:
@@ -315,7 +325,7 @@ async def test_a_half_done_commit_is_finished_or_undone(world: World, is_committ
 
 
 async def test_uploads_that_nobody_finishes_go_after_a_while(
-    world: World, request: pytest.FixtureRequest
+    world: World,
 ) -> None:
     mine, other = f"{PREFIX}bodies/b0", "v1/other-cluster/namespace/bodies/b1"
     world.begin_unfinished(mine)
@@ -328,8 +338,8 @@ async def test_uploads_that_nobody_finishes_go_after_a_while(
 
     seen = [await unfinished(now) for now in (0.0, 4e9, 4e9)]
 
-    has_uploads = world.keeps_tombstones
-    assert seen == ([[(mine, False)], [(mine, True)], []] if has_uploads else [[], [], []])
+    found = [[(mine, False)], [(mine, True)], []]
+    assert seen == (found if world.lists_uploads else [[], [], []])
 
 
 # Beside others

@@ -68,7 +68,12 @@ def versitygw_bucket(s3_server: S3Server) -> tuple[S3Server, str]:
     return s3_server, s3.make_bucket(s3_server)
 
 
-@pytest.fixture(params=["memory", "file", "moto_bucket", "versitygw_bucket"])
+@pytest.fixture(scope="module")
+def minio_bucket(minio_server: S3Server) -> tuple[S3Server, str]:
+    return minio_server, s3.make_bucket(minio_server)
+
+
+@pytest.fixture(params=["memory", "file", "moto_bucket", "versitygw_bucket", "minio_bucket"])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     match request.param:
         case "memory":

@@ -26,6 +26,13 @@ def s3_server(run_folder: Path) -> Iterator[S3Server]:
         yield s3_servers.decode(facts)
 
 
+@pytest.fixture(scope="session")
+def minio_server(run_folder: Path) -> Iterator[S3Server]:
+    """Another one, which lends limited credentials."""
+    with keeping.using("minio", run_folder / "minio") as facts:
+        yield s3_servers.decode(facts)
+
+
 @pytest.fixture
 def bucket(s3_server: S3Server) -> str:
     """A bucket that nobody else uses."""

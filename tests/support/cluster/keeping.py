@@ -40,7 +40,8 @@ Facts = dict[str, str]
 KINDS: dict[str, Callable[[Path], AbstractContextManager[Facts]]] = {
     "control": control_plane.running,
     "node": node.running,
-    "s3": s3_servers.running,
+    "s3": s3_servers.versitygw,
+    "minio": s3_servers.minio,
 }
 
 READY = b"ready"
