@@ -252,6 +252,9 @@ class SidecarSettings:
 
     store: str = _setting("VARFLOW_STORE", "", is_secret=True)
     """URL of the object store."""
+    store_credentials_file: str = _setting("VARFLOW_STORE_CREDENTIALS_FILE", "")
+    """File with credentials that are lent and renewed (see `stores.credentials`); empty for those
+    of the process."""
     token: str = _setting("VARFLOW_TOKEN", "", is_secret=True)
     """Bearer token that action requests must carry; empty switches the check off."""
     encryption: str = _setting("VARFLOW_ENCRYPTION", "")

@@ -136,10 +136,13 @@ class Announcer:
         said = read(obj)
         is_new = uid in self._known or event_type is not None
         if is_new and said.is_told and said != self._known.get(uid):
-            now = self._clock()
-            self._waiting.append(make_event(obj, said, reporter=self._reporter, now=now))
-            self._is_any.set()
+            self.tell(obj, said)
         self._known[uid] = said
+
+    def tell(self, obj: Object, said: Said) -> None:
+        """Tell something about an object that is no condition of it."""
+        self._waiting.append(make_event(obj, said, reporter=self._reporter, now=self._clock()))
+        self._is_any.set()
 
     async def run(self) -> None:
         """Post Events until cancelled."""

@@ -9,8 +9,10 @@ from functools import partial
 from varflow.language.evaluating import Evaluator
 from varflow.logs import StoreLog
 from varflow.variables.encryption.policies import Policy
+from varflow.variables.stores import s3_urls
 from varflow_operator import names
-from varflow_operator.announcing import Announcer
+from varflow_operator.announcing import Announcer, Said
+from varflow_operator.conditions import Status
 from varflow_operator.instances.blueprints import Blueprints
 from varflow_operator.instances.closings import Closings
 from varflow_operator.instances.definitions import Definitions
@@ -18,6 +20,11 @@ from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.instances import Instances
 from varflow_operator.instances.sightings import Sightings
 from varflow_operator.kinds import INSTANCE, POD, VARIABLE, WORKFLOW, Object
+from varflow_operator.lending import opening
+from varflow_operator.lending.lender import Lender, Nobody
+from varflow_operator.lending.minting import Mint
+from varflow_operator.lending.modes import Mode
+from varflow_operator.names import Reason
 from varflow_operator.observing import Subscription
 from varflow_operator.parts import Parts, Supplies
 from varflow_operator.pods.pods import Pods
@@ -38,6 +45,8 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
     async with contextlib.AsyncExitStack() as stack:
         ground = await _make_ground(stack, supplies, revisions)
         instances = Instances(ground, namespaces=settings.watch_namespaces or (None,))
+        announcer = Announcer(cluster, reporter=settings.pod_name)
+        lender = _make_lender(supplies, announcer)
         sweeper = Sweeper(ground, instances, namespaces=settings.watch_namespaces)
         workflows = Workflows(
             cluster,
@@ -48,8 +57,10 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
             note_functions=ground.pods.note_functions,
             note=partial(supplies.metrics.reconciled, WORKFLOW),
             keys=supplies.keys.of,
+            lend=lender.lend,
         )
         supplies.keys.tell(changed=workflows.wake_all)
+        lender.tell(changed=workflows.wake_all)
         instances.tell(deleted=sweeper.note_deleted, released=workflows.wake)
         ground.definitions.tell(gone=instances.lose_workflow)
         closings = Closings(cluster, close=instances.close)
@@ -60,7 +71,6 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
             note=partial(supplies.metrics.reconciled, VARIABLE),
             keeps_secrets=Policy(settings.encryption).writes_sealed,
         )
-        announcer = Announcer(cluster, reporter=settings.pod_name)
         of_workflows = (workflows, ground.definitions, _Following(declared), announcer)
         yield Parts(
             subscriptions=(
@@ -69,11 +79,35 @@ async def compose(supplies: Supplies) -> AsyncIterator[Parts]:
                 Subscription(INSTANCE, (instances, ground.sightings, announcer)),
                 Subscription(POD, (ground.pods, closings), labels=_OUR_PODS),
             ),
-            workers=(workflows, declared, instances, closings, sweeper, announcer, supplies.keys),
+            workers=(
+                *(workflows, declared, instances, closings),
+                *(sweeper, announcer, supplies.keys, lender),
+            ),
         )
 
 
 _OUR_PODS = names.selector({names.LABEL_MANAGER: names.MANAGER})
+
+
+def _make_lender(supplies: Supplies, announcer: Announcer) -> Lender | Nobody:
+    """Return who lends limited credentials of the store."""
+    settings = supplies.settings
+    desk = opening.find_desk(settings, supplies.credentials.store)
+    if desk is None:
+        return Nobody()
+
+    def tell(obj: Object, message: str) -> None:
+        said = Said(Status.FALSE, Reason.CREDENTIALS_NOT_LIMITED, message)
+        announcer.tell(obj, said)
+
+    return Lender(
+        supplies.cluster,
+        Mint(desk),
+        s3_urls.parse(settings.store),
+        mode=Mode(settings.store_credentials),
+        ownership=supplies.ownership,
+        tell=tell,
+    )
 
 
 class _Following:

@@ -26,6 +26,10 @@ ENCRYPTION_SECRET: Final = "varflow-encryption"
 """In a user's namespace: the keys that its variables are encrypted with."""
 KEYS_KEY: Final = "keys"
 """In that Secret: the keys, as `KeyRing.encode` writes them."""
+STORE_SECRET: Final = "varflow-store"
+"""In a user's namespace: the store's credentials that are lent to its sidecars."""
+CREDENTIALS_KEY: Final = "credentials.json"
+"""In that Secret: the credentials, as `LentCredentials.encode` writes them."""
 ACTION_SECRETS: Final = "varflow-secrets"
 """In a user's namespace: the values that actions may name as `secrets`."""
 
@@ -43,6 +47,8 @@ LABEL_FUNCTION: Final = f"{GROUP}/function"
 LABEL_SPEC: Final = f"{GROUP}/spec"
 ANNOTATION_ACCESS: Final = f"{GROUP}/access"
 """On a pod: changes with token, credentials and keys, so that new ones reach every sidecar."""
+ANNOTATION_LIMITS: Final = f"{GROUP}/limits"
+"""On a Secret with lent credentials: changes with what they are good for."""
 ANNOTATION_CANCELLED_BY: Final = f"{GROUP}/cancelled-by"
 """On a subflow's instance: the one that started it has cancelled it, and nobody else."""
 
@@ -89,6 +95,8 @@ class Reason(StrEnum):
     """The Secret or ConfigMap of `valueFrom`, or its key, is not there."""
     ENCRYPTION_KEY_MISSING = "EncryptionKeyMissing"
     """The namespace's keys are lost, or cannot be read as keys."""
+    CREDENTIALS_NOT_LIMITED = "CredentialsNotLimited"
+    """The store lends no credentials that are good for one namespace alone."""
     ENCRYPTION_OFF = "EncryptionOff"
     """A value out of a Secret, and nothing is encrypted in this cluster."""
     TOO_LARGE = "TooLarge"
@@ -145,9 +153,12 @@ def sidecar_secret(workflow: str) -> str:
     return _shortened(workflow, room=_OBJECT_LENGTH - len(_SECRET_SUFFIX)) + _SECRET_SUFFIX
 
 
+_OWN_SECRETS: Final = frozenset({OPERATOR_SECRET, ENCRYPTION_SECRET, STORE_SECRET})
+
+
 def is_reserved_secret(name: str) -> bool:
     """Tell whether a Secret may be Varflow's own, which no function and no value may read."""
-    return name.endswith(_SECRET_SUFFIX) or name in {OPERATOR_SECRET, ENCRYPTION_SECRET}
+    return name.endswith(_SECRET_SUFFIX) or name in _OWN_SECRETS
 
 
 def revision(workflow: str, revision: str) -> str:

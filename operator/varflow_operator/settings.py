@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from varflow.contract import METRICS_PORT
 from varflow.errors import InvalidInput
 from varflow.variables.encryption.policies import Policy
+from varflow_operator.lending.modes import Mode
 
 _LAST_PORT: Final = 65535
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -95,6 +96,19 @@ class OperatorSettings:
         False,
         "true: make that Secret, with random values, when it is not there",
         _is_true,
+    )
+    store_credentials: str = _setting(
+        "VARFLOW_STORE_CREDENTIALS",
+        str(Mode.AUTO),
+        "what sidecars get: static, the credentials of the operator; assume-role, some that are "
+        "limited to their namespace and end; auto, these where the store lends them",
+        _one_of(*Mode),
+    )
+    store_role: str = _setting(
+        "VARFLOW_STORE_ROLE_ARN", "", "the role that limited credentials are of; AWS needs one"
+    )
+    sts_endpoint: str = _setting(
+        "VARFLOW_STS_ENDPOINT", "", "who lends them; the default is the store's endpoint, or AWS"
     )
     accepts_unsafe_store: bool = _setting(
         "VARFLOW_ACCEPT_UNSAFE_STORE",

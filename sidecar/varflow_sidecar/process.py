@@ -9,6 +9,7 @@ from varflow.contract import SidecarSettings
 from varflow.variables.encryption import wrapping
 from varflow.variables.stores import opening
 from varflow.variables.stores.base import ObjectStore
+from varflow.variables.stores.credentials import CredentialsFile
 from varflow.variables.variables import Variables
 from varflow_sidecar import draining
 from varflow_sidecar.function import Endpoint
@@ -20,8 +21,10 @@ _logger = logging.getLogger(__name__)
 
 
 def _open_store(settings: SidecarSettings) -> ObjectStore:
+    lent = settings.store_credentials_file
+    credentials = CredentialsFile(lent) if lent else None
     return wrapping.wrap_as_told(
-        opening.open_store(settings.store),
+        opening.open_store(settings.store, credentials=credentials),
         policy=settings.encryption,
         keys=settings.encryption_keys,
         source="VARFLOW_ENCRYPTION_KEYS",

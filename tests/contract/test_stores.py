@@ -24,8 +24,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.support import encryption, s3, stores
+from tests.support import encryption, lending, s3, stores
 from tests.support.cluster.s3_servers import S3Server
+from tests.support.variables import OWNERS
 from varflow.errors import CorruptObject
 from varflow.variables.stores.base import (
     ABSENT,
@@ -631,6 +632,23 @@ class TestS3StoreOnVersitygw(S3StoreContract):
 
 class TestS3StoreOnMinio(S3StoreContract):
     bucket = "minio_bucket"
+
+
+class TestS3StoreWithLentCredentials(S3StoreContract):
+    """In a namespace's part of a store, with what is good for that part only."""
+
+    bucket = "minio_bucket"
+
+    @pytest_asyncio.fixture
+    async def store(
+        self, request: pytest.FixtureRequest, tmp_path: Path
+    ) -> AsyncIterator[ObjectStore]:
+        whole = s3.make_place(*request.getfixturevalue(self.bucket))
+        self.place = lending.inside(whole, OWNERS)
+        store = lending.make_store(self.place, await lending.borrow(whole, OWNERS, tmp_path))
+        await store.open()
+        yield store
+        await store.close()
 
 
 class StoreMachine(RuleBasedStateMachine):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import s3, stores
+from tests.support import lending, s3, stores
 from tests.support.cluster.s3_servers import S3Server
 from tests.support.crashing import CountingStore
 from tests.support.variables import OWNERS, Clock, address, chunked
@@ -73,7 +73,21 @@ def minio_bucket(minio_server: S3Server) -> tuple[S3Server, str]:
     return minio_server, s3.make_bucket(minio_server)
 
 
-@pytest.fixture(params=["memory", "file", "moto_bucket", "versitygw_bucket", "minio_bucket"])
+async def make_borrower(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Callable[[], ObjectStore]:
+    """Return how a sidecar opens a store that the operator has opened before."""
+    place = s3.make_place(*request.getfixturevalue("minio_bucket"))
+    operator = Variables(place.make_store())
+    await operator.open()
+    await operator.close()
+    file = await lending.borrow(place, OWNERS, tmp_path)
+    return lambda: lending.make_store(place, file)
+
+
+@pytest.fixture(
+    params=["memory", "file", "moto_bucket", "versitygw_bucket", "minio_bucket", "lent"]
+)
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     match request.param:
         case "memory":
@@ -81,6 +95,8 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             made = World(lambda: one)
         case "file":
             made = World(lambda: FileStore(tmp_path / "store"))
+        case "lent":
+            made = World(await make_borrower(request, tmp_path))
         case bucket:
             made = World(s3.make_place(*request.getfixturevalue(bucket)).make_store)
     yield made

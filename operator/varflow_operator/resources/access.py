@@ -19,6 +19,8 @@ class Access:
     """URL of the store, as sidecars reach it."""
     credentials: Credentials | None = None
     """None leaves it to what the cloud gives the pod."""
+    is_lent: bool = False
+    """Others are in the namespace's Secret, limited and renewed there; pods mount that."""
     keys: KeyRing | None = None
     """What the namespace's variables are encrypted with; pods read them where the operator does."""
 
@@ -27,7 +29,7 @@ class Access:
         return {
             "VARFLOW_TOKEN": self.token,
             "VARFLOW_STORE": self.store,
-            **(_credentials(self.credentials) if self.credentials else {}),
+            **(_credentials(self.credentials) if self.credentials and not self.is_lent else {}),
         }
 
     def mark(self) -> str:

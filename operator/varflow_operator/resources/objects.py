@@ -32,9 +32,15 @@ class Platform:
     credentials: Credentials | None = None
     encryption: Policy = Policy.OFF
 
-    def access(self, token: str, keys: KeyRing | None = None) -> Access:
+    def access(self, token: str, keys: KeyRing | None = None, *, is_lent: bool = False) -> Access:
         """Return what the sidecars of the workflow with this token need."""
-        return Access(token=token, store=self.store, credentials=self.credentials, keys=keys)
+        return Access(
+            token=token,
+            store=self.store,
+            credentials=self.credentials,
+            is_lent=is_lent,
+            keys=keys,
+        )
 
 
 def secret(owner: Owner, access: Access) -> Object:

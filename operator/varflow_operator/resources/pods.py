@@ -4,12 +4,13 @@
     containers       function          the user's image; its own words pass through `allowed`
     volumes          shared            /mnt/shared of both: the actions' temp dirs
                      tmp, sidecar-tmp  /tmp, each container's own
+                     store             the sidecar's: credentials that are lent, and renewed there
 
 The template passes the Pod Security Standard *restricted*. What the sidecar keeps from the function
-(token, credentials) is in the sidecar's environment only: they share no process namespace, no
-volume but `shared`, and the pod has no service account token. The function's preStop hook tells the
-sidecar to take no new actions and returns when none runs, so that a pod that is taken away ends its
-work first. Its key is made from the token and good for nothing else.
+(token, credentials) is in the sidecar's environment and its own volume only: they share no process
+namespace, no volume but `shared`, and the pod has no service account token. The function's preStop
+hook tells the sidecar to take no new actions and returns when none runs, so that a pod that is
+taken away ends its work first. Its key is made from the token and good for nothing else.
 """
 
 from __future__ import annotations
@@ -92,10 +93,13 @@ def template(
             **_given(kept.pod, _PASSED_ON),
             "tolerations": [*_TOLERATIONS, *kept.pod.get("tolerations", [])],
             "initContainers": [
-                {**_sidecar(image), "env": _settings(pods, image, access, encryption)}
+                {**_sidecar(image, access), "env": _settings(pods, image, access, encryption)}
             ],
             "containers": [_function(pods, kept, access)],
-            "volumes": [{"name": name, "emptyDir": {}} for name in ("shared", "tmp", _OWN_TMP)],
+            "volumes": [
+                *({"name": name, "emptyDir": {}} for name in ("shared", "tmp", _OWN_TMP)),
+                *([_LENT] if access.is_lent else []),
+            ],
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": USER,
@@ -113,6 +117,11 @@ def template(
 
 
 _OWN_TMP: Final = "sidecar-tmp"
+_STORE_DIR: Final = "/var/run/varflow/store"
+_LENT: Final = {
+    "name": "store",
+    "secret": {"secretName": names.STORE_SECRET, "defaultMode": 0o440},
+}
 _PASSED_ON: Final = (
     "affinity",
     "imagePullSecrets",
@@ -139,7 +148,10 @@ def _settings(
 ) -> list[Object]:
     """Return the sidecar's environment."""
     settings = SidecarSettings(
-        concurrency=pods.function.concurrency, verdict=image.verdict, encryption=encryption
+        concurrency=pods.function.concurrency,
+        verdict=image.verdict,
+        encryption=encryption,
+        store_credentials_file=f"{_STORE_DIR}/{names.CREDENTIALS_KEY}" if access.is_lent else "",
     )
     given = [
         {"name": name, "value": value}
@@ -159,7 +171,8 @@ def _from_secret(name: str, secret: str, key: str) -> Object:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
-def _sidecar(image: SidecarImage) -> Object:
+def _sidecar(image: SidecarImage, access: Access) -> Object:
+    lent = [{"name": _LENT["name"], "mountPath": _STORE_DIR, "readOnly": True}]
     return {
         "name": names.SIDECAR_CONTAINER,
         "image": image.name,
@@ -186,7 +199,7 @@ def _sidecar(image: SidecarImage) -> Object:
         },
         "resources": _SIDECAR_RESOURCES,
         "securityContext": {**_CONFINED, "readOnlyRootFilesystem": True},
-        "volumeMounts": _mounts(_OWN_TMP),
+        "volumeMounts": [*_mounts(_OWN_TMP), *(lent if access.is_lent else [])],
     }
 
 

@@ -28,6 +28,7 @@ from varflow_operator.kinds import (
     Kind,
     Object,
 )
+from varflow_operator.lending.modes import NotLent
 from varflow_operator.names import Reason
 from varflow_operator.resources import comparing, objects, plans
 from varflow_operator.resources.access import Access
@@ -68,6 +69,7 @@ def decide(
     token: str,
     now: float,
     keys: KeyRing | None = None,
+    is_lent: bool = False,
 ) -> Plan:
     """Return what to do about a workflow.
 
@@ -77,6 +79,7 @@ def decide(
         token: what its sidecars ask the operator for.
         now: seconds since the epoch.
         keys: what the namespace's variables are encrypted with.
+        is_lent: the namespace has limited credentials of the store.
     """
     defined = situation.defined
     if isinstance(defined, InvalidWorkflowFile):
@@ -87,7 +90,7 @@ def decide(
         return Plan(status=_status(situation, found, now=now), again=RETRY_SECONDS)
     functions = plans.plan(defined, situation.owner)
     wanted = _wanted(situation, functions)
-    access = platform.access(token, keys)
+    access = platform.access(token, keys, is_lent=is_lent)
     return Plan(
         apply=(
             *_secret(situation, access),
@@ -110,6 +113,12 @@ def refuse(situation: Situation, error: ObjectRefused, *, now: float) -> Plan:
 def lack_keys(situation: Situation, error: EncryptionKeyMissing, *, now: float) -> Plan:
     """Return what to do when the namespace's keys are lost: say so; pods go on with theirs."""
     found = conditions.stalled(Reason.ENCRYPTION_KEY_MISSING, error.message)
+    return Plan(status=_status(situation, found, now=now), again=RETRY_SECONDS)
+
+
+def lack_credentials(situation: Situation, error: NotLent, *, now: float) -> Plan:
+    """Return what to do when limited credentials are wanted and cannot be had."""
+    found = conditions.stalled(Reason.CREDENTIALS_NOT_LIMITED, error.message)
     return Plan(status=_status(situation, found, now=now), again=RETRY_SECONDS)
 
 

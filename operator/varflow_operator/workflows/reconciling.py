@@ -16,6 +16,7 @@ from varflow.variables.encryption.keyrings import KeyRing
 from varflow_operator import queues
 from varflow_operator.cluster import Cluster
 from varflow_operator.kinds import WORKFLOW, Object
+from varflow_operator.lending.modes import NotLent
 from varflow_operator.observing import DELETED
 from varflow_operator.queues import Queue
 from varflow_operator.resources.objects import Platform
@@ -45,6 +46,12 @@ async def _no_keys(_obj: Object) -> KeyRing | None:
     return None
 
 
+async def _lend_nothing(_obj: Object) -> bool:
+    """Leave sidecars the operator's own credentials."""
+    return False
+
+
+Lend: TypeAlias = Callable[[Object], Awaitable[bool]]
 FindKeys: TypeAlias = Callable[[Object], Awaitable[KeyRing | None]]
 
 
@@ -63,6 +70,7 @@ class Workflows:
         clock: Callable[[], float] = time.time,
         note: queues.Note = queues.ignore,
         keys: FindKeys = _no_keys,
+        lend: Lend = _lend_nothing,
     ) -> None:
         """Take what workflows need.
 
@@ -76,6 +84,7 @@ class Workflows:
             clock: Seconds since the epoch.
             note: Told of each look, for metrics.
             keys: Object -> what its namespace's variables are encrypted with.
+            lend: Object -> whether its namespace has limited credentials of the store.
         """
         self._cluster = cluster
         self._platform = platform
@@ -85,6 +94,7 @@ class Workflows:
         self._note_functions = note_functions
         self._clock = clock
         self._keys = keys
+        self._lend = lend
         self._queue: Queue[_Name] = Queue(self._look, name=WORKFLOW.name, note=note)
         self._done: dict[_Name, tuple[str, int]] = {}
         """UID and generation that need no further look when an event comes."""
@@ -104,7 +114,7 @@ class Workflows:
         self._queue.request(_Name(namespace, name))
 
     def wake_all(self, namespace: str) -> None:
-        """Have all workflows of a namespace looked at: its keys have changed."""
+        """Have all workflows of a namespace looked at: its keys or credentials are others."""
         for key in self._done:
             if key.namespace == namespace:
                 self._queue.request(key)
@@ -139,6 +149,7 @@ class Workflows:
                 token=self._token(situation.owner.uid),
                 now=self._clock(),
                 keys=await self._keys(situation.obj),
+                is_lent=await self._lend(situation.obj),
             )
             await acting.act(plan, situation.obj, self._cluster)
         except ObjectRefused as error:
@@ -146,6 +157,9 @@ class Workflows:
             await acting.write_status(plan, situation.obj, self._cluster)
         except EncryptionKeyMissing as error:
             plan = deciding.lack_keys(situation, error, now=self._clock())
+            await acting.write_status(plan, situation.obj, self._cluster)
+        except NotLent as error:
+            plan = deciding.lack_credentials(situation, error, now=self._clock())
             await acting.write_status(plan, situation.obj, self._cluster)
         return plan
 

@@ -109,6 +109,34 @@ def test_the_keys_come_out_of_the_namespaces_secret_and_stand_nowhere_else() -> 
     assert "VARFLOW_ENCRYPTION_KEYS" not in objects.secret(OWNER, access)["data"]
 
 
+def test_lent_credentials_are_a_file_that_the_function_does_not_have() -> None:
+    access = PLATFORM.access(TOKEN, is_lent=True)
+    spec = objects.deployment(pods_of(), PLATFORM, access)["spec"]["template"]["spec"]
+    (sidecar,), (own,) = spec["initContainers"], spec["containers"]
+
+    path = "/var/run/varflow/store"
+    assert environ(sidecar)["VARFLOW_STORE_CREDENTIALS_FILE"] == f"{path}/credentials.json"
+    assert {"name": "store", "mountPath": path, "readOnly": True} in sidecar["volumeMounts"]
+    assert {it["name"] for it in own["volumeMounts"]} == {"shared", "tmp"}
+    assert [it["secret"]["secretName"] for it in spec["volumes"] if "secret" in it] == [
+        "varflow-store"
+    ]
+
+
+def test_where_credentials_are_lent_the_operators_own_are_nowhere() -> None:
+    access = PLATFORM.access(TOKEN, is_lent=True)
+
+    assert access.environ().keys() == {"VARFLOW_TOKEN", "VARFLOW_STORE"}
+    assert "the-secret-key" not in str(objects.secret(OWNER, access))
+
+
+def test_other_credentials_for_everything_leave_pods_alone_that_have_borrowed_theirs() -> None:
+    other = dataclasses.replace(PLATFORM, credentials=None)
+
+    assert PLATFORM.access(TOKEN, is_lent=True).mark() == other.access(TOKEN, is_lent=True).mark()
+    assert PLATFORM.access(TOKEN, is_lent=True).mark() != PLATFORM.access(TOKEN).mark()
+
+
 def test_new_keys_give_new_pods() -> None:
     marks = {PLATFORM.access(TOKEN, ring).mark() for ring in (None, RING, RING.added(bytes(32)))}
 

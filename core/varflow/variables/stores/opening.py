@@ -20,7 +20,7 @@ from typing import Final
 from varflow.errors import InvalidInput
 from varflow.variables.stores import s3_urls
 from varflow.variables.stores.base import ObjectStore
-from varflow.variables.stores.credentials import Credentials
+from varflow.variables.stores.credentials import Credentials, CredentialsFile
 from varflow.variables.stores.file import FileStore
 from varflow.variables.stores.memory import MemoryStore
 
@@ -31,7 +31,9 @@ _HISTORY: Final = "history="
 _SUPPORTED: Final = "memory:, file:///folder or s3://bucket/prefix"
 
 
-def open_store(url: str, *, credentials: Credentials | None = None) -> ObjectStore:
+def open_store(
+    url: str, *, credentials: Credentials | CredentialsFile | None = None
+) -> ObjectStore:
     """Return the driver for `url`, not yet opened.
 
     Args:
@@ -83,7 +85,7 @@ def _split_history(url: str) -> tuple[str, str]:
     return f"{start}?{rest}" if rest else start, given[-1]
 
 
-def _make_s3_store(url: str, credentials: Credentials | None) -> ObjectStore:
+def _make_s3_store(url: str, credentials: Credentials | CredentialsFile | None) -> ObjectStore:
     location = s3_urls.parse(url)
     # Loads the SDK: 30 MiB and half a second that other stores do not need.
     from varflow.variables.stores.s3 import S3Store

@@ -32,7 +32,7 @@ from typing import Final, TypeVar
 
 from varflow.variables.stores import s3_client, s3_records, s3_repeating, s3_uploads, streams
 from varflow.variables.stores.base import Condition, Listed, Versioned
-from varflow.variables.stores.credentials import Credentials
+from varflow.variables.stores.credentials import Credentials, CredentialsFile
 from varflow.variables.stores.s3_bucket import Bucket, UploadPage
 from varflow.variables.stores.s3_downloads import Download
 from varflow.variables.stores.s3_uploads import Upload
@@ -59,8 +59,9 @@ class S3Store:
     def __init__(
         self,
         location: Location,
-        credentials: Credentials | None = None,
+        credentials: Credentials | CredentialsFile | None = None,
         *,
+        is_limited: bool = False,
         read_seconds: float = s3_client.READ_SECONDS,
     ) -> None:
         """Use a bucket from `open` to `close`.
@@ -68,6 +69,7 @@ class S3Store:
         Args:
             location: Where it is.
             credentials: None takes those of the process.
+            is_limited: They are good for some of it only, as those out of a file always are.
             read_seconds: Longest silence of the server.
         """
         self.url = location.url
@@ -78,7 +80,8 @@ class S3Store:
             connections=_RECORD_THREADS + _BODY_THREADS,
             read_seconds=read_seconds,
         )
-        self._bucket: Final = Bucket(location, make_client)
+        is_limited = is_limited or isinstance(credentials, CredentialsFile)
+        self._bucket: Final = Bucket(location, make_client, sees_all=not is_limited)
         self._records: Final = Threads("varflow-s3-records", limit=_RECORD_THREADS)
         self._bodies: Final = Threads("varflow-s3-bodies", limit=_BODY_THREADS)
 

@@ -64,8 +64,11 @@ class Stream:
 class Bucket:
     """What is in a bucket below a prefix."""
 
-    def __init__(self, location: Location, make_client: Callable[[], s3_client.Client]) -> None:
+    def __init__(
+        self, location: Location, make_client: Callable[[], s3_client.Client], *, sees_all: bool
+    ) -> None:
         self._location: Final = location
+        self._sees_all: Final = sees_all
         self._make_client: Final = make_client
         self._client: s3_client.Client = None
 
@@ -74,6 +77,8 @@ class Bucket:
         what = f"use the store {self._location.url}"
         with translating(what):
             self._client = self._make_client()
+        if not self._sees_all:
+            return  # the layout's marker, which everybody reads first, tells as much
         try:
             self._list(what, MaxKeys=1)
         except NoBucket:

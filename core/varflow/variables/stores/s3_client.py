@@ -17,7 +17,7 @@ import os
 from typing import Any, Final
 
 from varflow.variables.stores import s3_models
-from varflow.variables.stores.credentials import Credentials
+from varflow.variables.stores.credentials import Credentials, CredentialsFile
 from varflow.variables.stores.s3_urls import Location
 
 DEFAULT_REGION: Final = "us-east-1"
@@ -36,7 +36,7 @@ Client = Any
 
 def make(
     location: Location,
-    credentials: Credentials | None,
+    credentials: Credentials | CredentialsFile | None,
     *,
     connections: int,
     read_seconds: float = READ_SECONDS,
@@ -49,13 +49,17 @@ def make(
     import botocore.session
     from botocore.config import Config
 
+    from varflow.variables.stores.s3_lent_credentials import Lender
+
     session = botocore.session.Session()
     session.get_component("data_loader").file_loader = s3_models.Files()
+    if isinstance(credentials, CredentialsFile):
+        session.register_component("credential_provider", Lender(credentials))
     client = session.create_client(
         "s3",
-        **_identity(credentials),
+        **identity_of(credentials),
         endpoint_url=location.endpoint or None,
-        region_name=_region(location, session),
+        region_name=region_of(location.region, session),
         config=Config(
             signature_version="s3v4",
             connect_timeout=_CONNECT_SECONDS,
@@ -72,8 +76,9 @@ def make(
     return client
 
 
-def _identity(credentials: Credentials | None) -> dict[str, str | None]:
-    if credentials is None:
+def identity_of(credentials: Credentials | CredentialsFile | None) -> dict[str, str | None]:
+    """Return what a client is told of who we are; nothing when it finds that out by itself."""
+    if not isinstance(credentials, Credentials):
         return {}
     return {
         "aws_access_key_id": credentials.access_key_id,
@@ -82,9 +87,10 @@ def _identity(credentials: Credentials | None) -> dict[str, str | None]:
     }
 
 
-def _region(location: Location, session: Any) -> str:
+def region_of(given: str, session: Any) -> str:
+    """Return a client's region: the one given, else that of the process."""
     # botocore reads AWS_DEFAULT_REGION only; the other SDKs read AWS_REGION.
-    given = location.region or os.environ.get("AWS_REGION")
+    given = given or os.environ.get("AWS_REGION", "")
     return given or session.get_config_variable("region") or DEFAULT_REGION
 
 

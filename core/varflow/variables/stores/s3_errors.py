@@ -50,6 +50,7 @@ _CREDENTIALS: Final = (
     "check the access key, its secret and the session token: AWS_ACCESS_KEY_ID,"
     " AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, or what the store's Secret holds"
 )
+_RENEWAL: Final = "the session token has ended: whoever gave it has to give another one"
 _NO_CREDENTIALS: Final = (
     "give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or run where there is a"
     " role to take"
@@ -93,8 +94,9 @@ _BY_CODE: Final[dict[str, _Meaning]] = {
     "QuotaExceeded": (StoreFull, _ROOM),
     "InvalidAccessKeyId": (StoreError, _CREDENTIALS),
     "SignatureDoesNotMatch": (StoreError, _CREDENTIALS),
-    "ExpiredToken": (StoreError, _CREDENTIALS),
+    "ExpiredToken": (Refused, _RENEWAL),
     "InvalidToken": (StoreError, _CREDENTIALS),
+    "InvalidTokenId": (StoreError, _CREDENTIALS),
     "RequestTimeTooSkewed": (StoreError, _CLOCK),
     "PermanentRedirect": (StoreError, _PLACE),
     "AuthorizationHeaderMalformed": (StoreError, _PLACE),
