@@ -597,4 +597,4 @@ async def test_a_namespaces_end_takes_everything_along(kept: Variables) -> None:
     await kept.settle()
     await kept.remove_namespace(OWNERS)
 
-    assert await stores.paths_in(kept.store, "v1/") == []
+    assert await stores.paths_in(kept.store, paths.namespace_prefix(OWNERS)) == []

@@ -282,6 +282,27 @@ def test_unsafe_store_is_accepted_only_when_told_so(helm: Helm, is_accepted: boo
     assert env["VARFLOW_ACCEPT_UNSAFE_STORE"] == ("true" if is_accepted else "false")
 
 
+def test_limited_credentials_are_asked_for_as_told(helm: Helm) -> None:
+    def environ(*given: str) -> dict[str, str]:
+        deployments = of_kind(helm.objects(*given), "Deployment")
+        (container,) = deployments["varflow-operator"]["spec"]["template"]["spec"]["containers"]
+        asked = ("VARFLOW_STORE_CREDENTIALS", "VARFLOW_STORE_ROLE_ARN", "VARFLOW_STS_ENDPOINT")
+        return {it["name"]: it["value"] for it in container["env"] if it["name"] in asked}
+
+    role, endpoint = "arn:aws:iam::123456789012:role/varflow", "https://sts.example.com"
+
+    assert environ() == {"VARFLOW_STORE_CREDENTIALS": "auto"}
+    assert environ(
+        'store.credentials.mode="assume-role"',
+        f'store.credentials.roleArn="{role}"',
+        f'store.credentials.stsEndpoint="{endpoint}"',
+    ) == {
+        "VARFLOW_STORE_CREDENTIALS": "assume-role",
+        "VARFLOW_STORE_ROLE_ARN": role,
+        "VARFLOW_STS_ENDPOINT": endpoint,
+    }
+
+
 def test_digest_goes_before_the_tag(helm: Helm) -> None:
     digest = f"sha256:{'0' * 64}"
     image = json.dumps({"registry": "registry.example.com/a", "tag": "1", "digest": digest})

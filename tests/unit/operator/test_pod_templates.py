@@ -119,7 +119,7 @@ def test_lent_credentials_are_a_file_that_the_function_does_not_have() -> None:
     assert {"name": "store", "mountPath": path, "readOnly": True} in sidecar["volumeMounts"]
     assert {it["name"] for it in own["volumeMounts"]} == {"shared", "tmp"}
     assert [it["secret"]["secretName"] for it in spec["volumes"] if "secret" in it] == [
-        "varflow-store"
+        "varflow-store-access"
     ]
 
 
