@@ -162,6 +162,19 @@ async def test_no_failure_reads_as_absent(
     assert proxy.take() == ["GET"]
 
 
+async def test_a_session_that_has_ended_is_a_store_that_is_away(
+    store: S3Store, proxy: FaultyS3
+) -> None:
+    await store.put("r", b"1")
+    proxy.take()
+    for _ in range(3):
+        proxy.fail("GET", faulty_s3.answering(400, "ExpiredToken"))
+
+    with pytest.raises(StoreUnavailable, match="the session token has ended"):
+        await store.get("r")
+    assert await stores.data_of(store, "r") == b"1"
+
+
 @pytest.mark.parametrize("size", [0, 2, 60])
 async def test_an_error_that_is_cut_is_asked_for_again(
     size: int, store: S3Store, proxy: FaultyS3

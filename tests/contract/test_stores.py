@@ -580,12 +580,19 @@ class S3StoreContract(StoreContract):
     place: s3.Place
 
     @pytest_asyncio.fixture
-    async def store(self, request: pytest.FixtureRequest) -> AsyncIterator[ObjectStore]:
-        self.place = s3.make_place(*request.getfixturevalue(self.bucket))
-        store = self.place.make_store()
+    async def store(
+        self, request: pytest.FixtureRequest, tmp_path: Path
+    ) -> AsyncIterator[ObjectStore]:
+        whole = s3.make_place(*request.getfixturevalue(self.bucket))
+        store = await self.make_store(whole, tmp_path)
         await store.open()
         yield store
         await store.close()
+
+    async def make_store(self, whole: s3.Place, folder: Path) -> ObjectStore:
+        """Choose a place in the whole, and return a store there."""
+        self.place = whole
+        return whole.make_store()
 
     def leftovers(self) -> list[str]:
         return self.place.uploads()
@@ -639,16 +646,9 @@ class TestS3StoreWithLentCredentials(S3StoreContract):
 
     bucket = "minio_bucket"
 
-    @pytest_asyncio.fixture
-    async def store(
-        self, request: pytest.FixtureRequest, tmp_path: Path
-    ) -> AsyncIterator[ObjectStore]:
-        whole = s3.make_place(*request.getfixturevalue(self.bucket))
+    async def make_store(self, whole: s3.Place, folder: Path) -> ObjectStore:
         self.place = lending.inside(whole, OWNERS)
-        store = lending.make_store(self.place, await lending.borrow(whole, OWNERS, tmp_path))
-        await store.open()
-        yield store
-        await store.close()
+        return lending.make_store(self.place, await lending.borrow(whole, OWNERS, folder))
 
 
 class StoreMachine(RuleBasedStateMachine):

@@ -176,15 +176,22 @@ async def test_a_function_is_told_that_the_store_is_away_and_not_that_nothing_is
     async def ask(call: Call) -> object:
         url = call.pod.url() + f"?aid={call.action_id}&scope=namespace&key=k"
 
-        async def answers_with(status: int) -> bool:
+        async def answer() -> int:
             async with call.pod.http.get(url) as response:
                 retry = response.headers.get("Retry-After", "")
                 answers.append((response.status, retry, await response.text()))
-                return response.status == status
+                return response.status
 
-        for lent, status in ((ended, 503), (good, 200)):
-            await lending.replace(file, lent)
-            await sidecars.eventually(lambda status=status: answers_with(status), seconds=30)
+        async def is_refused() -> bool:
+            return await answer() == 503
+
+        async def is_answered() -> bool:
+            return await answer() == 200
+
+        await lending.replace(file, ended)
+        await sidecars.eventually(is_refused, seconds=30)
+        await lending.replace(file, good)
+        await sidecars.eventually(is_answered, seconds=30)
         return {}
 
     store = lending.make_store(place, file)

@@ -167,7 +167,7 @@ def test_the_secret_is_not_for_functions() -> None:
 # Where to ask
 
 
-def desk(store: str, **given: str) -> Desk | None:
+def desk(store: str, **given: Any) -> Desk | None:
     return opening.find_desk(OperatorSettings(store=store, **given), KEY)
 
 
