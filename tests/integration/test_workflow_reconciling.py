@@ -71,6 +71,7 @@ class World:
     writes: list[str] = field(default_factory=list)
     live: frozenset[str] | None = frozenset()
     platform: Platform = PLATFORM
+    is_lent: bool = False
 
     @property
     def workflows(self) -> Workflows:
@@ -79,7 +80,11 @@ class World:
             platform=self.platform,
             token=lambda uid: f"token of {uid}",
             live_revisions=lambda uid: self.live,
+            lend=self.lend,
         )
+
+    async def lend(self, _obj: Object) -> bool:
+        return self.is_lent
 
     async def apply(self, **fields: Any) -> Object:
         """Write a Workflow as a user does, and have it looked at."""
@@ -157,11 +162,14 @@ async def test_everything_belongs_to_the_workflow(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "function",
-    [{"id": "f", "image": "example.org/f:1"}, EVERYTHING],
-    ids=["small", "everything"],
+    ("function", "is_lent"),
+    [({"id": "f", "image": "example.org/f:1"}, False), (EVERYTHING, False), (EVERYTHING, True)],
+    ids=["small", "everything", "everything-with-lent-credentials"],
 )
-async def test_a_second_look_writes_nothing(world: World, function: dict[str, Any]) -> None:
+async def test_a_second_look_writes_nothing(
+    world: World, function: dict[str, Any], is_lent: bool
+) -> None:
+    world.is_lent = is_lent
     first = await world.apply(functions=[function])
     assert condition(first)["message"] == ""
     assert world.writes
