@@ -46,7 +46,7 @@ _POD_FIELDS: Final = frozenset(
 _CALLING: Final = (ActionState, ForeachState, ParallelState)
 _SPARE_SECONDS: Final = 60
 """From the longest action's end until the pod is killed: its outputs are committed meanwhile."""
-_USUAL_SECONDS: Final = 45
+_USUAL_SECONDS: Final = 30
 """When no state says how long the function may take. A program that ignores SIGTERM, as the first
 process of a container does unless it has a handler, keeps its pod, and a namespace that is being
 deleted, for all of this time; the 15 minutes that an action may take by default would be felt. An

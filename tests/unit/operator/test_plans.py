@@ -57,13 +57,13 @@ def test_states_and_timeouts_keep_the_pods() -> None:
 @pytest.mark.parametrize(
     ("states", "timeouts", "seconds"),
     [
-        ([CALL], None, 45),
+        ([CALL], None, 30),
         ([{**CALL, "timeout": "PT10S"}], None, 10 + 60),
         ([{**CALL, "timeout": "PT10.5S"}], None, 11 + 60),
         ([{**CALL, "id": "a", "timeout": "PT10S"}, {**CALL, "timeout": "PT2M"}], None, 120 + 60),
         ([{**CALL, "timeout": "P10Y"}], None, 1200 + 60),
         ([{**CALL, "timeout": "P10Y"}], {"kill": "PT2H"}, 7200 + 60),
-        ([{"id": "n", "type": "noop"}], None, 45),
+        ([{"id": "n", "type": "noop"}], None, 30),
         ([{**EACH, "timeout": "PT10S"}], None, 10 + 60),
         ([{**BOTH, "timeout": "PT10S"}], None, 10 + 60),
     ],
