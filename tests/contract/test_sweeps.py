@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -13,6 +13,8 @@ import pytest
 
 from tests.support import encryption, s3, stores
 from tests.support.cluster.s3_servers import S3Server
+from tests.support.crashing import WrappedStore
+from tests.support.faulty_s3 import FaultyS3
 from tests.support.variables import OWNERS, Clock, address
 from varflow.variables import decisions, paths, pendings, records, sweeps
 from varflow.variables.decisions import Decision
@@ -22,7 +24,7 @@ from varflow.variables.scopes import Address, Scope, StateAddress
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.stores.file import FileStore
 from varflow.variables.stores.memory import MemoryStore
-from varflow.variables.stores.upkeep import Upkeep
+from varflow.variables.stores.upkeep import Unfinished, Upkeep
 from varflow.variables.sweeps import Sweep, Swept
 from varflow.variables.variables import Change, Variables
 
@@ -267,17 +269,33 @@ async def test_damaged_marks_are_told_and_begun_anew(world: World) -> None:
 # Records
 
 
+async def test_what_has_not_expired_outlives_every_sweep(world: World) -> None:
+    """PE-27."""
+    variables = await world.open()
+    await variables.set(K, LARGE, ttl=10)
+    for _ in range(20):
+        assert await world.sweep() == []
+        world.clock.now += 0.499
+
+    found = await variables.get(K)
+    assert found is not None
+    assert await found.bytes() == LARGE
+
+
 async def test_an_expired_variable_goes_with_its_body(world: World) -> None:
+    """PE-28; that it went is told once."""
     variables = await world.open(history=2)
     await variables.set(K, b"older")
     await variables.set(K, LARGE, ttl=5)
     await variables.settle()
     world.clock.now += 20
+    told: list[Kind] = []
 
     for _ in range(3):
-        await world.sweep()
+        told += [it.finding.kind for it in await world.sweep() if it.is_repaired]
         world.clock.now += LATER
 
+    assert told.count(Kind.EXPIRED) == told.count(Kind.ORPHANED_BODY) == 1
     left = await stores.paths_in(world.store, PREFIX)
     assert left == [*([paths.variable(K)] if world.keeps_tombstones else []), paths.marks(PREFIX)]
     assert await variables.get(K) is None
@@ -293,6 +311,72 @@ async def test_a_trace_goes_only_while_it_is_one(world: World) -> None:
     assert not await store.remove_unchanged(path, "another")
     assert not await store.remove_unchanged(f"{path}-none", present)
     assert await store.remove_unchanged(path, present) is not world.keeps_tombstones
+
+
+class Interrupted(WrappedStore):
+    """Somebody else comes between a look at a record and the deed that follows."""
+
+    def __init__(self, inner: ObjectStore, deed: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(inner)
+        self._deed = deed
+        self.count = 0
+
+    async def _begin(self, call: str, path: str) -> int:
+        if call in {"put", "remove"} and path == paths.variable(K):
+            self.count += 1
+            await self._deed()
+        return 0
+
+    async def remove_unchanged(self, path: str, etag: str) -> bool:
+        async with self._noted("remove", path):
+            return await cast(Upkeep, self.inner).remove_unchanged(path, etag)
+
+    def list_unfinished(self, prefix: str) -> AsyncIterator[Unfinished]:
+        return cast(Upkeep, self.inner).list_unfinished(prefix)
+
+    async def remove_unfinished(self, unfinished: Unfinished) -> None:
+        await cast(Upkeep, self.inner).remove_unfinished(unfinished)
+
+
+@pytest.mark.parametrize("start", ["expired", "deleted"])
+async def test_a_write_between_a_sweeps_look_and_its_deed_stays(world: World, start: str) -> None:
+    """PE-26, PE-29."""
+    variables = await world.open()
+    await variables.set(K, b"v", ttl=1)
+    if start == "deleted":
+        await variables.delete(K)
+    world.clock.now += LATER
+
+    store = Interrupted(world.store, lambda: variables.set(K, b"v", ttl=3600))
+    sweep = Sweep(store, clock=world.clock, ages=AGES, is_repairing=True)
+    found = [swept async for swept in sweep.namespace(PREFIX)]
+
+    assert store.count == 1
+    assert [(it.finding.kind, it.is_repaired) for it in found] == [(Kind(start), False)]
+    value = await variables.get(K)
+    assert value is not None
+    assert await value.bytes() == b"v"
+
+
+async def test_a_bucket_is_never_asked_to_delete_a_record(
+    moto_bucket: tuple[S3Server, str],
+) -> None:
+    """PE-29: some servers take a DELETE with a condition and ignore the condition."""
+    server, bucket = moto_bucket
+    with FaultyS3(server) as proxy:
+        world = World(s3.make_place(proxy.server, bucket).make_store, True)
+        variables = await world.open()
+        await variables.set(K, LARGE, ttl=1)
+        await variables.set(address("deleted"), LARGE)
+        await variables.delete(address("deleted"))
+        for _ in range(4):
+            world.clock.now += LATER
+            await world.sweep()
+        deleted = [it.target for it in proxy.requests if it.method == "DELETE"]
+        await variables.close()
+
+    assert len(deleted) == 2
+    assert all("/bodies/" in target for target in deleted)
 
 
 @pytest.mark.parametrize("is_committed", [True, False], ids=["committed", "dead"])
