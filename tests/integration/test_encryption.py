@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support import cluster_runs, encryption, instances, operators
+from tests.support import canaries, cluster_runs, encryption, instances, operators, s3
 from tests.support.cluster.control_plane import ApiServer
 from tests.support.cluster.kubectl import Kubectl
+from tests.support.cluster.s3_servers import S3Server
 from tests.support.encryption import RING, SECOND
 from tests.support.instances import Call, Json, World, action
 from tests.support.operators import OperatorProcess
@@ -166,21 +167,6 @@ async def test_changed_keys_are_seen_and_told(
 # Canaries
 
 
-def readable(folder: Path) -> dict[str, bytes]:
-    """Return what lies below a folder, by name."""
-    return {
-        str(file.relative_to(folder)): file.read_bytes()
-        for file in folder.rglob("*")
-        if file.is_file()
-    }
-
-
-def holding(found: dict[str, bytes], *canaries: str) -> list[str]:
-    """Return what holds a canary, as it is or in base64."""
-    needles = [it for text in canaries for it in (text.encode(), base64.b64encode(text.encode()))]
-    return [name for name, data in found.items() if any(it.rstrip(b"=") in data for it in needles)]
-
-
 SECRETIVE = [
     {
         "id": "read",
@@ -201,14 +187,17 @@ SECRETIVE = [
 ]
 
 
+@pytest.fixture
+def place(s3_server: S3Server, bucket: str) -> s3.Place:
+    return s3.make_place(s3_server, bucket)
+
+
 async def test_nothing_readable_is_in_the_store_and_no_secret_is_told(
-    api_server: ApiServer, kubectl: Kubectl, namespace: str, tmp_path: Path
+    api_server: ApiServer, kubectl: Kubectl, namespace: str, tmp_path: Path, place: s3.Place
 ) -> None:
     here = kubectl.in_namespace(namespace)
-    folder = tmp_path / "store"
-    operator = await OperatorProcess.start(
-        operators.settings(namespace, api_server.kubeconfig, folder)
-    )
+    settings = operators.settings(namespace, api_server.kubeconfig, tmp_path)
+    operator = await OperatorProcess.start({**settings, **place.environ})
     try:
         await operator.until_ready("leading")
         await asyncio.to_thread(_declare, here)
@@ -219,9 +208,9 @@ async def test_nothing_readable_is_in_the_store_and_no_secret_is_told(
         await operator.kill()
 
     assert status["phase"] == "Complete", status
-    stored = readable(folder)
+    stored = canaries.in_bucket(place)
     assert len(stored) > 5
-    assert holding(stored, CANARY, SECRET_CANARY) == []
+    assert canaries.holding(stored, CANARY, SECRET_CANARY) == []
     told = {
         "metrics": metrics.encode(),
         "operator's log": (json.dumps(operator.lines) + operator.errors).encode(),
@@ -230,9 +219,9 @@ async def test_nothing_readable_is_in_the_store_and_no_secret_is_told(
         "events": here("get", "events", "-o", "json").encode(),
         "pods": here("get", "deployments", "-o", "json").encode(),
     }
-    assert holding(told, SECRET_CANARY) == []
+    assert canaries.holding(told, SECRET_CANARY) == []
     keys = here.get("secret", names.ENCRYPTION_SECRET)["data"][names.KEYS_KEY]
-    assert holding({**told, **stored}, base64.b64decode(keys).decode().strip()) == []
+    assert canaries.holding({**told, **stored}, base64.b64decode(keys).decode().strip()) == []
 
 
 def _declare(kubectl: Kubectl) -> None:
@@ -264,7 +253,8 @@ async def test_a_secret_of_an_action_is_in_no_object_and_no_log(
         told = {"object": json.dumps(await world.look()).encode(), "log": caplog.text.encode()}
 
     assert status["output"]["return"] == {"length": len(SECRET_CANARY)}
-    assert holding({**told, **readable(tmp_path)}, SECRET_CANARY) == []
+    found = {**told, **canaries.in_folder(tmp_path)}
+    assert canaries.holding(found, SECRET_CANARY) == []
 
 
 async def _run_with_secret(world: World) -> Json:

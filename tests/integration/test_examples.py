@@ -26,6 +26,7 @@ with socket.socket() as taken:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "iv"])
 def test_example_prints_what_its_readme_shows(name: str, tmp_path: Path) -> None:
+    """That of `watch` is ST-10."""
     run_readme(EXAMPLES / name, store=tmp_path / "store")
 
 

@@ -17,6 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.mark.timeout(300)
 def test_a_body_of_any_length_takes_at_most_32_mib(s3_server: S3Server, bucket: str) -> None:
+    """PE-35: 200 MiB."""
     place = s3.make_place(s3_server, bucket)
     program = [sys.executable, "-m", "tests.support.s3_stream_program", place.url, "200"]
     keys = {

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -178,7 +179,22 @@ async def test_an_expiry_is_stored_and_shown(world: World) -> None:
     assert obj["status"]["expiresAt"].startswith("20")
 
 
+async def test_what_has_expired_stays_away_while_its_object_stays(world: World) -> None:
+    """PE-41; the status says when it was."""
+    await world.apply(text="hello", ttlSeconds=1)
+
+    async def is_gone() -> bool:
+        return await world.stored() is None
+
+    await eventually(is_gone)
+    world.restart()
+    obj = await world.look()
+    assert not await world.value()
+    assert datetime.fromisoformat(obj["status"]["expiresAt"]) <= datetime.now(UTC)
+
+
 async def test_what_a_function_wrote_stays_until_another_value_is_declared(world: World) -> None:
+    """PE-40."""
     await world.apply(text="declared")
     await world.variables.set(await world.address(), b"by a function")
 
@@ -192,6 +208,7 @@ async def test_what_a_function_wrote_stays_until_another_value_is_declared(world
 
 
 async def test_a_seed_is_written_once(world: World) -> None:
+    """PE-40."""
     await world.apply(text="seed", overwrite="Never")
     assert await world.value() == b"seed"
     await world.variables.set(await world.address(), b"grown")

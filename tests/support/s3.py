@@ -49,6 +49,15 @@ class Place:
         """What `--store` would be."""
         return f"s3://{self.bucket}/{self.prefix}?endpoint={self.server.endpoint}&region=us-east-1"
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a process is told that has its variables here."""
+        return {
+            "VARFLOW_STORE": self.url,
+            "AWS_ACCESS_KEY_ID": self.server.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.server.secret_access_key,
+        }
+
     def make_store(self) -> ObjectStore:
         """Return a store here, not yet opened."""
         return S3Store(s3_urls.parse(self.url), credentials_of(self.server))

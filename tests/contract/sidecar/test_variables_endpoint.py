@@ -189,6 +189,7 @@ CONVERSIONS = {
 
 @pytest.mark.parametrize(("name", "case"), CONVERSIONS.items(), ids=CONVERSIONS.keys())
 async def test_get_as_checks_the_value(var: Var, name: str, case: tuple[bytes, bool]) -> None:
+    """PE-08, PE-09, PE-11."""
     data, is_right = case
     await var.call("POST", data)
     if is_right:
@@ -396,6 +397,7 @@ async def test_a_body_of_the_limit_is_stored(small: Var) -> None:
 
 
 async def test_a_body_over_the_limit_is_413_and_changes_nothing(small: Var) -> None:
+    """PE-35."""
     await small.call("POST", b"old")
 
     assert await small.fails("POST", data=b"x" * (LIMIT + 1)) == (413, "too_large")
@@ -555,6 +557,7 @@ BAD_KEYS = {
 @pytest.mark.parametrize("key", BAD_KEYS.values(), ids=BAD_KEYS.keys())
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 async def test_a_bad_key_is_400(var: Var, method: str, key: str) -> None:
+    """PE-37, with the keys of design.md §5: of other scripts and up to 253 bytes are good ones."""
     assert await var.fails(method, key=key) == (400, "invalid_key")
 
 

@@ -60,11 +60,13 @@ FITS_NOT = [
 
 @pytest.mark.parametrize(("as_", "data", "answer"), FITS, ids=str)
 def test_a_value_of_the_type_is_answered(as_: str, data: bytes, answer: bytes) -> None:
+    """PE-08, PE-11."""
     assert conversions.check(data, as_) == answer
 
 
 @pytest.mark.parametrize(("as_", "data"), FITS_NOT, ids=str)
 def test_a_value_of_another_type_is_an_invalid_conversion(as_: str, data: bytes) -> None:
+    """PE-09, PE-11."""
     with pytest.raises(InvalidConversion, match="the value is"):
         conversions.check(data, as_)
 
