@@ -83,6 +83,8 @@ class Explorer:
         if not self.waiting or (has_timer and self.random.random() < self.jump_chance):
             return False
         gate = self.waiting.pop(self.random.randrange(len(self.waiting)))
+        if gate.future.cancelled():
+            return True  # its task waits for it no more
         if gate.actor.is_dead:
             gate.future.set_exception(Died())
             return True
