@@ -17,6 +17,8 @@ from tests.support.cluster.control_plane import ApiServer
 from tests.support.cluster.kubectl import Kubectl
 from tests.support.operators import OperatorProcess
 from tests.support.runs import Caller
+from varflow.language.evaluating import Evaluator
+from varflow.language.syntax import Limits
 
 CRDS = places.ROOT / "crds"
 
@@ -78,3 +80,10 @@ async def operated(
         yield Caller(tmp_path, access)
     finally:
         await operator.kill()
+
+
+@pytest_asyncio.fixture
+async def evaluator() -> AsyncIterator[Evaluator]:
+    """What evaluates expressions, with more patience than a busy machine tries."""
+    async with Evaluator(limits=Limits(seconds=5)) as evaluator:
+        yield evaluator

@@ -32,12 +32,6 @@ def jq(source: str) -> Template:
 
 
 @pytest.fixture
-async def evaluator() -> AsyncIterator[Evaluator]:
-    async with Evaluator(limits=Limits(seconds=5)) as evaluator:
-        yield evaluator
-
-
-@pytest.fixture
 async def hasty() -> AsyncIterator[Evaluator]:
     """One worker, and little patience."""
     async with Evaluator(workers=1, limits=Limits(seconds=0.5)) as evaluator:

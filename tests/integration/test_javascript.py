@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +29,6 @@ def wrapped(value: Any) -> Template:
 
 def js(source: str) -> Template:
     return Program(Language.JS, source)
-
-
-@pytest.fixture
-async def evaluator() -> AsyncIterator[Evaluator]:
-    async with Evaluator(limits=Limits(seconds=5)) as evaluator:
-        yield evaluator
 
 
 async def failure(evaluator: Evaluator, source: str, data: Any = DATA) -> str:
