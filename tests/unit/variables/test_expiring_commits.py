@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.sweeps import Sweep
 from varflow.variables.variables import Change, Outcome, Variables
 
+HISTORIES = 800 * int(os.environ.get("VARFLOW_TEST_HISTORIES", "1"))
 OWNERS = Owners("c", "ns", "wf", "i1")
 LASTING, LEASED, EXPIRED = (Address(OWNERS, Scope.NAMESPACE, key) for key in "abc")
 PATHS = {paths.variable(address): address for address in (LASTING, LEASED, EXPIRED)}
@@ -263,7 +265,7 @@ def test_what_expires_in_the_middle_of_a_commit_ends_and_what_was_before_never_c
 ) -> None:
     caplog.set_level(logging.CRITICAL)  # each death leaves work to others, which is logged
     counts: Counter[str] = Counter()
-    for seed in range(800):
+    for seed in range(HISTORIES):
         explore(loop, seed, counts)
 
     assert counts.keys() == {
