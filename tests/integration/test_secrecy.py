@@ -174,6 +174,7 @@ async def test_errors_and_logs_tell_no_value_and_the_bucket_shows_none(
     expected = {400, 409, 412, 413, 422, 500, 503}
     assert expected <= set(room.statuses), sorted(set(room.statuses))
     assert len(stored) > 8
+    assert b"variable workflow/tampered" in b"".join(room.told.values())
     assert b"DEBUG:botocore" in log
     assert canaries.holding({**stored, **room.told, "log": log}, CANARY) == []
 
