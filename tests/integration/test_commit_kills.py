@@ -55,6 +55,8 @@ LONG_SECONDS = 400
 """For twenty and more processes one after the other, on a machine with other things to do."""
 
 SCHEDULES = int(os.environ.get("VARFLOW_KILL_SCHEDULES", "8"))
+CONTESTED_CALLS = 16
+"""What comes later is mostly after the answer: so four of five schedules have their death."""
 SECONDS_EACH = 30
 COMPETITORS_PAUSE = 0.005
 
@@ -231,7 +233,7 @@ async def test_a_sidecar_killed_at_a_random_moment_leaves_all_of_its_variables_o
 def schedules(count: int) -> list[Doom]:
     """Return where the first process dies: each store call once before one comes again."""
     whens: list[When] = ["before", "after"]
-    calls = [Doom(at=at, when=when) for at in range(1, STORE_CALLS + 1) for when in whens]
+    calls = [Doom(at=at, when=when) for at in range(1, CONTESTED_CALLS + 1) for when in whens]
     random.Random(8).shuffle(calls)
     return list(itertools.islice(itertools.cycle(calls), count))
 
@@ -279,7 +281,7 @@ async def test_a_sidecar_killed_among_a_writer_and_a_reader_commits_once_and_los
     deaths = 0
     for doom in schedules(SCHEDULES):
         deaths += await run_contested(make_ground(kind), function, doom)
-    assert deaths >= SCHEDULES // 3
+    assert deaths >= SCHEDULES // 2
 
 
 @pytest.mark.parametrize(
