@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import click
 
-from varflow_cli import failures, options, streams
+from varflow_cli.console import failures, options, streams
 
 COMMANDS: Final = {
     "run": "Run one instance of a workflow, here or in a cluster.",

@@ -23,7 +23,7 @@ from varflow.language.codes import Code
 from varflow.language.expressions import Dialect
 from varflow.language.loading import Definitions, Origin
 from varflow.language.workflow import Workflow
-from varflow_cli import streams
+from varflow_cli.console import streams
 
 _ENDINGS: Final = {".yaml", ".yml"}
 

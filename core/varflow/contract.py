@@ -32,7 +32,7 @@ from typing import Any, Final
 import orjson
 
 from varflow.errors import InvalidInput, InvalidMessage
-from varflow.variables.promises import KEPT, Verdict
+from varflow.variables.probe.promises import KEPT, Verdict
 from varflow.variables.scopes import Owners
 
 ACTION_PORT: Final = 8890

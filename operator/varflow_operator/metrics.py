@@ -13,7 +13,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
 import varflow
-from varflow.variables.promises import Promise, Verdict
+from varflow.variables.probe.promises import Promise, Verdict
 from varflow_operator.kinds import INSTANCE, Kind
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from varflow.variables.promises import Verdict
+from varflow.variables.probe.promises import Verdict
 from varflow.variables.variables import Variables
 from varflow_operator.cluster import Cluster
 from varflow_operator.credentials import OperatorCredentials

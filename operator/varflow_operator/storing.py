@@ -14,10 +14,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from varflow.errors import ClusterError, StoreError, StoreUnavailable
-from varflow.variables import layouts, probing
+from varflow.variables import layouts
 from varflow.variables.encryption import wrapping
 from varflow.variables.encryption.policies import Policy
-from varflow.variables.promises import Verdict
+from varflow.variables.probe import probing
+from varflow.variables.probe.promises import Verdict
 from varflow.variables.stores import opening
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.variables import Variables

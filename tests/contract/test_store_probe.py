@@ -14,8 +14,9 @@ from tests.support.cluster.s3_servers import S3Server
 from tests.support.faulty_s3 import Fault, FaultyS3, Hanging
 from tests.support.lying_s3 import LIES
 from varflow.errors import StoreError, StoreReadOnly, StoreUnavailable
-from varflow.variables import paths, probing
-from varflow.variables.promises import Promise, Verdict
+from varflow.variables import paths
+from varflow.variables.probe import probing
+from varflow.variables.probe.promises import Promise, Verdict
 from varflow.variables.stores import s3_urls
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.stores.file import FileStore

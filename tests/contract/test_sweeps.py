@@ -16,17 +16,19 @@ from tests.support.cluster.s3_servers import S3Server
 from tests.support.crashing import WrappedStore
 from tests.support.faulty_s3 import FaultyS3
 from tests.support.variables import OWNERS, Clock, address
-from varflow.variables import decisions, paths, pendings, records, sweeps
-from varflow.variables.decisions import Decision
-from varflow.variables.findings import Ages, Kind
+from varflow.variables import paths, records
 from varflow.variables.records import Pending, Record
 from varflow.variables.scopes import Address, Scope, StateAddress
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.stores.file import FileStore
 from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.stores.upkeep import Unfinished, Upkeep
-from varflow.variables.sweeps import Sweep, Swept
+from varflow.variables.sweep import sweeps
+from varflow.variables.sweep.findings import Ages, Kind
+from varflow.variables.sweep.sweeps import Sweep, Swept
 from varflow.variables.variables import Change, Variables
+from varflow.variables.writes import decisions, pendings
+from varflow.variables.writes.decisions import Decision
 
 PREFIX = paths.namespace_prefix(OWNERS)
 LARGE = bytes(range(256)) * 300

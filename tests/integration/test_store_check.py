@@ -16,7 +16,7 @@ from tests.support.runs import Caller, Ended
 from tests.support.stores import paths_in
 from varflow.variables import paths
 from varflow.variables.scopes import Address, Owners, Scope
-from varflow_cli import storing
+from varflow_cli.stores import storing
 
 LARGE = b"x" * 100_000
 OWNERS = Owners(storing.CLUSTER, "default", "w", "")

@@ -14,7 +14,7 @@ import pytest
 from tests.support import lying_s3, runs, s3
 from tests.support.faulty_s3 import FaultyS3
 from tests.support.runs import Caller, Ended
-from varflow.variables import checks
+from varflow.variables.probe import checks
 
 POST_IF_NONE_MATCH = (
     "curl -s -o /dev/null -w '%{http_code}' -H 'If-None-Match: *' --data 1"

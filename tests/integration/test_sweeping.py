@@ -13,8 +13,8 @@ from tests.support import instances
 from tests.support.cluster.control_plane import ApiServer
 from tests.support.instances import Call, Json, World, action
 from tests.support.variables import Clock
-from varflow.variables.findings import DAY_SECONDS
 from varflow.variables.scopes import Address, Owners, Scope
+from varflow.variables.sweep.findings import DAY_SECONDS
 from varflow_operator.instances.crashpoints import CrashPoint
 from varflow_operator.kinds import WORKFLOW
 from varflow_operator.sweeping.sweeper import Sweeper

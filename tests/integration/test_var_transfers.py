@@ -16,7 +16,7 @@ from tests.support import tars
 from tests.support.runs import Caller, Ended
 from tests.support.stores import WEIRD_KEYS
 from varflow.variables.scopes import Address, Owners, Scope
-from varflow_cli import storing
+from varflow_cli.stores import storing
 
 WORKFLOW = ("--workflow", "w")
 LARGE = bytes(range(256)) * 2000

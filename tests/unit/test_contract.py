@@ -19,7 +19,7 @@ from varflow.contract import (
     output_value,
 )
 from varflow.errors import InvalidMessage
-from varflow.variables.promises import Promise, Verdict
+from varflow.variables.probe.promises import Promise, Verdict
 from varflow.variables.scopes import Owners
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -13,8 +13,8 @@ from typing import Final
 from varflow_cli.cluster import readiness, watching
 from varflow_cli.cluster.connecting import Connection
 from varflow_cli.cluster.planning import Plan
-from varflow_cli.failures import Failure, Mistake, TimedOut
-from varflow_cli.progress import Progress
+from varflow_cli.console.failures import Failure, Mistake, TimedOut
+from varflow_cli.console.progress import Progress
 from varflow_operator.kinds import VARIABLE, WORKFLOW, Object
 
 READY_SECONDS: Final = 60.0

@@ -9,13 +9,13 @@ from datetime import datetime
 
 from varflow.errors import ClusterError
 from varflow.logs import LogLine
-from varflow_cli import failures, streams
 from varflow_cli.cluster import connecting, instances, stores, tailing
 from varflow_cli.cluster.connecting import Access, Connection
 from varflow_cli.cluster.reporting import Reporter
 from varflow_cli.cluster.views import InstanceView
-from varflow_cli.failures import TimedOut
-from varflow_cli.progress import Progress
+from varflow_cli.console import failures, streams
+from varflow_cli.console.failures import TimedOut
+from varflow_cli.console.progress import Progress
 
 
 async def watch(

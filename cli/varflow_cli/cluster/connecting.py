@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
 from varflow.errors import ClusterError, ClusterUnavailable
-from varflow_cli import storing
-from varflow_cli.failures import Mistake
+from varflow_cli.console.failures import Mistake
+from varflow_cli.stores import storing
 from varflow_operator.cluster import Cluster
 
 FIELD_MANAGER: Final = "varflow-cli"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from varflow.variables.encryption.keyrings import KEY_BYTES, KeyRing
 from varflow_cli.cluster import connecting
 from varflow_cli.cluster.connecting import Access
-from varflow_cli.failures import Mistake
+from varflow_cli.console.failures import Mistake
 from varflow_operator import names
 from varflow_operator.encryption import reading
 from varflow_operator.kinds import SECRET

@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from varflow.logs import LogLine
-from varflow_cli import streams
+from varflow_cli.console import streams
 
 _WIDTH: Final = 8
 """As in the progress of a run; longer sources push their line to the right."""

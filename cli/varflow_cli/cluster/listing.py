@@ -9,7 +9,7 @@ from typing import Any
 from varflow_cli.cluster import connecting, instances, outputs
 from varflow_cli.cluster.connecting import Access
 from varflow_cli.cluster.views import InstanceView
-from varflow_cli.failures import Failure
+from varflow_cli.console.failures import Failure
 from varflow_operator.kinds import INSTANCE
 
 

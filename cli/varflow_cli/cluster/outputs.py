@@ -11,7 +11,7 @@ from varflow.variables import paths
 from varflow_cli.cluster import stores
 from varflow_cli.cluster.connecting import Connection
 from varflow_cli.cluster.views import InstanceView
-from varflow_cli.failures import Failure
+from varflow_cli.console.failures import Failure
 
 
 async def find(connection: Connection, view: InstanceView) -> Any:

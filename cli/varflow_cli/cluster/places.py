@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from varflow.variables.scopes import Owners, Scope
-from varflow_cli import editing
-from varflow_cli.checking import Part
 from varflow_cli.cluster import connecting, stores
 from varflow_cli.cluster.connecting import Access
-from varflow_cli.editing import Opened, Whose
+from varflow_cli.stores import editing
+from varflow_cli.stores.checking import Part
+from varflow_cli.stores.editing import Opened, Whose
 
 STORE: Final = "the cluster's store"
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from varflow.language import manifests
 from varflow.language.editions import Envelope
-from varflow_cli import givens
 from varflow_cli.cluster.connecting import Access
-from varflow_cli.failures import Mistake
-from varflow_cli.givens import Input
+from varflow_cli.console.failures import Mistake
+from varflow_cli.runs import givens
+from varflow_cli.runs.givens import Input
 from varflow_operator.kinds import Object
 
 

@@ -7,7 +7,7 @@ if not too many others follow before the next version is seen.
 from __future__ import annotations
 
 from varflow_cli.cluster.views import InstanceView
-from varflow_cli.progress import Progress
+from varflow_cli.console.progress import Progress
 
 
 class Reporter:

@@ -19,17 +19,17 @@ from typing import Final
 from varflow.engine import codes
 from varflow.engine.messages import Finish, InstanceStatus
 from varflow.errors import VarflowError
-from varflow_cli import failures
 from varflow_cli.cluster import applying, connecting, instances, outputs, tailing, users
 from varflow_cli.cluster.connecting import Connection
 from varflow_cli.cluster.planning import Plan
 from varflow_cli.cluster.reporting import Reporter
 from varflow_cli.cluster.stopping import Stop, StopWanted
 from varflow_cli.cluster.views import InstanceView
-from varflow_cli.failures import Failure, TimedOut
+from varflow_cli.console import failures
+from varflow_cli.console.failures import Failure, TimedOut
+from varflow_cli.console.progress import Progress
 from varflow_cli.local import signals
-from varflow_cli.progress import Progress
-from varflow_cli.results import Result
+from varflow_cli.runs.results import Result
 from varflow_operator.kinds import INSTANCE
 
 END_SECONDS: Final = 90.0

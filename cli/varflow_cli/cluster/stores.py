@@ -25,12 +25,12 @@ from varflow.variables.scopes import Owners
 from varflow.variables.stores import s3_urls
 from varflow.variables.stores.credentials import Credentials
 from varflow.variables.variables import Variables
-from varflow_cli import storing
 from varflow_cli.cluster import port_forwarding, services
 from varflow_cli.cluster.connecting import Connection
 from varflow_cli.cluster.encrypting import SecretKeys
 from varflow_cli.cluster.services import ServiceAddress
-from varflow_cli.failures import Failure, Mistake
+from varflow_cli.console.failures import Failure, Mistake
+from varflow_cli.stores import storing
 from varflow_operator import names
 from varflow_operator.cluster import Cluster
 from varflow_operator.kinds import CONFIG_MAP, INSTANCE, NAMESPACE, SECRET, WORKFLOW, Object

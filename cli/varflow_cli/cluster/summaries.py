@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import orjson
 
-from varflow_cli import results, streams, tables
 from varflow_cli.cluster.views import InstanceView
+from varflow_cli.console import streams, tables
+from varflow_cli.runs import results
 
 _HEADER: Final = ("NAME", "WORKFLOW", "PHASE", "STATE", "CREATED", "TOOK")
 

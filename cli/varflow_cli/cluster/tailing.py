@@ -20,8 +20,8 @@ from varflow.variables.stores.base import ObjectStore
 from varflow_cli.cluster import stores
 from varflow_cli.cluster.connecting import Connection
 from varflow_cli.cluster.views import InstanceView
-from varflow_cli.failures import Failure
-from varflow_cli.progress import Progress
+from varflow_cli.console.failures import Failure
+from varflow_cli.console.progress import Progress
 
 _LOOK_SECONDS: Final = 1.0
 _BACK_SECONDS: Final = 10.0

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from varflow_cli import completing, failures, options, streams
+from varflow_cli.cluster import completing
+from varflow_cli.console import failures, options, streams
 
 if TYPE_CHECKING:
     from varflow_cli.cluster.connecting import Access
@@ -56,8 +57,8 @@ def ls(
     *, in_all: bool, workflow: str | None, phase: str | None, is_json: bool, **given: Any
 ) -> None:
     """List instances, the oldest first."""
-    from varflow_cli import loops
     from varflow_cli.cluster import listing, summaries
+    from varflow_cli.console import loops
 
     found = loops.run(
         listing.find_all(_parse(given), in_all=in_all, workflow=workflow, phase=phase)
@@ -75,8 +76,8 @@ def ls(
 @_access
 def get(*, name: str, is_json: bool, **given: Any) -> None:
     """Show what is known of instance NAME, and its output."""
-    from varflow_cli import loops
     from varflow_cli.cluster import listing, summaries
+    from varflow_cli.console import loops
 
     found = loops.run(listing.find_whole(_parse(given), name))
     with streams.printing():
@@ -100,8 +101,8 @@ def watch(
 
     The exit code is 1 when it ends otherwise than complete.
     """
-    from varflow_cli import loops, progress
     from varflow_cli.cluster import attending
+    from varflow_cli.console import loops, progress
 
     shown = progress.to_stdout()
     is_complete = loops.run(
@@ -128,8 +129,8 @@ def cancel(
     **given: Any,
 ) -> None:
     """Cancel instances; that one has ended already is no error."""
-    from varflow_cli import loops
     from varflow_cli.cluster import attending
+    from varflow_cli.console import loops
 
     work = attending.cancel(
         _parse(given), names, is_waiting=is_waiting, timeout_seconds=timeout_seconds
@@ -152,8 +153,8 @@ def logs(
     *, name: str, is_following: bool, since: timedelta | None, is_json: bool, **given: Any
 ) -> None:
     """Write the log of instance NAME to standard output: a line, and what it is from."""
-    from varflow_cli import loops
     from varflow_cli.cluster import attending, lines
+    from varflow_cli.console import loops
 
     start = None if since is None else datetime.now(UTC) - since
     show = lines.write_json if is_json else lines.write_text

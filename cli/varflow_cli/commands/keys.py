@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from varflow_cli import options, streams
+from varflow_cli.console import options, streams
 
 if TYPE_CHECKING:
     from varflow_cli.cluster.connecting import Access
@@ -36,8 +36,8 @@ def command() -> None:
 @_access
 def ls(**given: Any) -> None:
     """List the ids of the keys; the first is written with."""
-    from varflow_cli import loops
     from varflow_cli.cluster import keys
+    from varflow_cli.console import loops
 
     _show(loops.run(keys.find(_parse(given))))
 
@@ -46,8 +46,8 @@ def ls(**given: Any) -> None:
 @_access
 def add(**given: Any) -> None:
     """Add a new key, to read with, and say its id."""
-    from varflow_cli import loops
     from varflow_cli.cluster import keys
+    from varflow_cli.console import loops
 
     ring = loops.run(keys.add(_parse(given)))
     added = ring[-1]
@@ -59,8 +59,8 @@ def add(**given: Any) -> None:
 @_access
 def use(*, key_id: str, **given: Any) -> None:
     """Write with key ID from now on."""
-    from varflow_cli import loops
     from varflow_cli.cluster import keys
+    from varflow_cli.console import loops
 
     _show(loops.run(keys.use(_parse(given), key_id)))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from varflow_cli import failures, options, streams
+from varflow_cli.console import failures, options, streams
 
 
 @click.command("lint", epilog="Exit codes: 0 all files are valid, 2 they are not.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from varflow_cli import options, streams
+from varflow_cli.console import options, streams
 
 
 @click.group("namespace")
@@ -20,7 +20,8 @@ def command() -> None:
 @options.debug
 def remove(*, name: str, store: str | None, is_confirmed: bool, accepts_unsafe_store: bool) -> None:
     """Remove all variables of namespace NAME, those of its workflows too."""
-    from varflow_cli import lifetimes, loops, storing
+    from varflow_cli.console import loops
+    from varflow_cli.stores import lifetimes, storing
 
     options.confirm(
         f"Remove all variables of namespace {name} and of its workflows?",

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
 
-from varflow_cli import choosing, completing, failures, options, streams
-from varflow_cli.failures import Mistake
+from varflow_cli.cluster import completing
+from varflow_cli.console import choosing, failures, options, streams
+from varflow_cli.console.failures import Mistake
 
 if TYPE_CHECKING:
-    from varflow_cli.progress import Progress
-    from varflow_cli.results import Result
+    from varflow_cli.console.progress import Progress
+    from varflow_cli.runs.results import Result
 
 _ONLY_IN_CLUSTER: Final = {"workflow", "kubeconfig", "context", "system_namespace"}
 
@@ -104,8 +105,8 @@ def _run(
 ) -> Result:
     """Plan and run; whatever goes wrong is shown, and becomes a result as well."""
     with interrupts_put_off() as interrupted:
-        from varflow_cli import loops, progress
-        from varflow_cli.results import Result
+        from varflow_cli.console import loops, progress
+        from varflow_cli.runs.results import Result
 
         plan = _planner_of_cluster() if in_cluster else _planner_of_machine()
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from varflow_cli import choosing, failures, options, streams
+from varflow_cli.console import choosing, failures, options, streams
 
 if TYPE_CHECKING:
-    from varflow_cli.checking import Whole
+    from varflow_cli.stores.checking import Whole
 
 
 @click.group("store")
@@ -33,7 +33,8 @@ def probe(context: click.Context, /, *, store: str | None, is_json: bool) -> Non
 
     Commands that write do this by themselves with a bucket, once a day.
     """
-    from varflow_cli import loops, probes, storing
+    from varflow_cli.console import loops
+    from varflow_cli.stores import probes, storing
 
     url = storing.shown_store_url(store)
     report = loops.run(probes.probe(url))
@@ -76,8 +77,9 @@ def check(
 ) -> None:
     """Look for what is damaged, half done or left over; nothing is changed without --repair."""
     from varflow.engine import timeouts
-    from varflow.variables.findings import DAY_SECONDS, UNSETTLED_SECONDS, Ages
-    from varflow_cli import checking, loops
+    from varflow.variables.sweep.findings import DAY_SECONDS, UNSETTLED_SECONDS, Ages
+    from varflow_cli.console import loops
+    from varflow_cli.stores import checking
 
     usual = timeouts.ACTION_SECONDS + DAY_SECONDS
     unused_seconds = usual if unused is None else unused.total_seconds()
@@ -97,7 +99,7 @@ def _whole(
     context: click.Context, given: dict[str, Any], *, is_repairing: bool
 ) -> tuple[Whole, str]:
     """Return the store that the options name, here or in a cluster, and what to call it."""
-    from varflow_cli import checking, storing
+    from varflow_cli.stores import checking, storing
 
     in_cluster = given.pop("in_cluster")
     choosing.check(context, in_cluster=in_cluster)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
-from varflow_cli import choosing, options, streams
-from varflow_cli.failures import Mistake
+from varflow_cli.console import choosing, options, streams
+from varflow_cli.console.failures import Mistake
 
 if TYPE_CHECKING:
-    from varflow.variables.preconditions import Conditions
-    from varflow_cli.editing import Place, Whose
+    from varflow.variables.writes.preconditions import Conditions
+    from varflow_cli.stores.editing import Place, Whose
 
 
 _LOCAL: Final = ("store", "namespace", "scope", "workflow", "instance")
@@ -55,7 +55,8 @@ def command() -> None:
 @options.as_json
 def ls(*, prefix: str, is_long: bool, is_json: bool, **place: Any) -> None:
     """List the variables of a scope; never their values."""
-    from varflow_cli import loops, showing
+    from varflow_cli.console import loops
+    from varflow_cli.stores import showing
 
     loops.run(showing.show(_place(**place), prefix=prefix, is_long=is_long, is_json=is_json))
 
@@ -66,7 +67,8 @@ def ls(*, prefix: str, is_long: bool, is_json: bool, **place: Any) -> None:
 @options.place
 def get(*, key: str, revision: str | None, **place: Any) -> None:
     """Write the bytes of variable KEY to standard output; exit code 3 when it is not there."""
-    from varflow_cli import editing, loops
+    from varflow_cli.console import loops
+    from varflow_cli.stores import editing
 
     loops.run(editing.read(_place(**place), key, rev=revision))
 
@@ -98,7 +100,8 @@ def set_(
     **place: Any,
 ) -> None:
     """Write variable KEY from standard input; exit code 5 when a condition does not hold."""
-    from varflow_cli import editing, loops
+    from varflow_cli.console import loops
+    from varflow_cli.stores import editing
 
     if value is not None and file is not None:
         raise Mistake("give --value or --file, not both")
@@ -149,7 +152,8 @@ def cp(
     **given: Any,
 ) -> None:
     """Copy variable SOURCE to key TARGET, in the same scope or in another of the same store."""
-    from varflow_cli import editing, loops
+    from varflow_cli.console import loops
+    from varflow_cli.stores import editing
 
     conditions = _conditions(is_new=is_new, if_match=if_match)
     to = {name: given.pop(f"to_{name}") for name in ("namespace", "scope", "workflow", "instance")}
@@ -174,7 +178,8 @@ def cp(
 @click.option("--prefix", default="", metavar="TEXT", help="Only keys that begin with it.")
 def export(*, file: Path, prefix: str, **place: Any) -> None:
     """Write the variables of a scope into the tar archive FILE; `-` is standard output."""
-    from varflow_cli import exporting, loops
+    from varflow_cli.console import loops
+    from varflow_cli.transfers import exporting
 
     if str(file) == "-" and sys.stdout.isatty():
         raise Mistake("an archive is not for a terminal; name a file, or pipe it on")
@@ -195,8 +200,10 @@ def import_(*, file: Path, is_replacing: bool, is_skipping: bool, **place: Any) 
     By default nothing is written when one of them is there already: exit code 5. A file is checked
     as a whole before anything is written. Then each variable is written by itself.
     """
-    from varflow_cli import editing, importing, loops
-    from varflow_cli.importing import Existing
+    from varflow_cli.console import loops
+    from varflow_cli.stores import editing
+    from varflow_cli.transfers import importing
+    from varflow_cli.transfers.importing import Existing
 
     if is_replacing and is_skipping:
         raise Mistake("give --replace or --skip-existing, not both")
@@ -216,14 +223,15 @@ def import_(*, file: Path, is_replacing: bool, is_skipping: bool, **place: Any) 
 @options.accept_unsafe_store
 def rm(*, key: str, **place: Any) -> None:
     """Remove variable KEY; that it is not there is no error."""
-    from varflow_cli import editing, loops
+    from varflow_cli.console import loops
+    from varflow_cli.stores import editing
 
     loops.run(editing.remove(_place(**place), key))
 
 
 @contextlib.contextmanager
 def _export_target(file: Path) -> Iterator[BinaryIO]:
-    from varflow_cli import exporting
+    from varflow_cli.transfers import exporting
 
     if str(file) != "-":
         with exporting.open_target(file) as sink:
@@ -234,7 +242,7 @@ def _export_target(file: Path) -> Iterator[BinaryIO]:
 
 
 def _conditions(*, is_new: bool, if_match: str | None) -> Conditions:
-    from varflow.variables.preconditions import Conditions
+    from varflow.variables.writes.preconditions import Conditions
 
     if is_new and if_match is not None:
         raise Mistake("give --create or --if-match, not both: one wants it absent, one there")
@@ -243,8 +251,8 @@ def _conditions(*, is_new: bool, if_match: str | None) -> Conditions:
 
 def _whose(to: dict[str, Any], source: dict[str, Any]) -> Whose | None:
     """Return the target's owner, or None when it is the source's."""
-    from varflow_cli import editing
-    from varflow_cli.editing import Whose
+    from varflow_cli.stores import editing
+    from varflow_cli.stores.editing import Whose
 
     if not any(to.values()):
         return None
@@ -266,7 +274,7 @@ def _place(**given: Any) -> Place:
     choosing.check(click.get_current_context(), in_cluster=in_cluster)
     if in_cluster:
         return _cluster_place(given)
-    from varflow_cli import editing
+    from varflow_cli.stores import editing
 
     own = {name: given[name] for name in _LOCAL}
     return editing.parse_place(**own, accepts_unsafe_store=given.get("accepts_unsafe_store"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from varflow_cli import options, streams
+from varflow_cli.console import options, streams
 
 
 @click.group("workflow")
@@ -26,7 +26,8 @@ def remove(
     accepts_unsafe_store: bool,
 ) -> None:
     """Remove all variables and states of workflow NAME, as deleting it does in a cluster."""
-    from varflow_cli import lifetimes, loops, storing
+    from varflow_cli.console import loops
+    from varflow_cli.stores import lifetimes, storing
 
     owners = storing.make_owners(namespace=namespace or storing.NAMESPACE, workflow=name)
     options.confirm(

@@ -44,11 +44,11 @@ from varflow.shells.variables import PATIENCE_SECONDS, Clock, VariableEffects
 from varflow.variables.scopes import Owners
 from varflow.variables.states import States
 from varflow.variables.variables import Variables
+from varflow_cli.console.progress import Progress
 from varflow_cli.local import launching
 from varflow_cli.local.background import Background
 from varflow_cli.local.children import Children
 from varflow_cli.local.functions import FunctionNotStarted, LocalFunctions
-from varflow_cli.progress import Progress
 from varflow_sidecar.actions import Actions
 
 EPOCH: Final = 1

@@ -25,13 +25,13 @@ from varflow.shells.variables import Clock
 from varflow.variables.scopes import Owners
 from varflow.variables.states import States, Trigger
 from varflow.variables.variables import Variables
+from varflow_cli.console.progress import Progress
 from varflow_cli.local.background import Background
 from varflow_cli.local.children import Child, Children
 from varflow_cli.local.effects import Effects
 from varflow_cli.local.functions import LocalFunctions
 from varflow_cli.local.secrets import Secrets
 from varflow_cli.local.shell import Shell
-from varflow_cli.progress import Progress
 from varflow_sidecar.actions import Actions
 
 

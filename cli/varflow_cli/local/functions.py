@@ -15,11 +15,11 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from varflow_cli.console.progress import Progress
 from varflow_cli.local import ports
 from varflow_cli.local.guarding import Warden
 from varflow_cli.local.launching import Launch
 from varflow_cli.local.processes import ProcessGroup
-from varflow_cli.progress import Progress
 from varflow_sidecar.function import Endpoint
 
 STOP_SECONDS: Final = 2.0

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from varflow.language.states import calls_of
 from varflow.language.workflow import ContainerFunction, Workflow
-from varflow_cli.failures import Mistake
+from varflow_cli.console.failures import Mistake
 
 PORT = "PORT"
 """Tells a function where to listen."""

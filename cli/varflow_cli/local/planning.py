@@ -17,11 +17,12 @@ from varflow.language import subflows
 from varflow.language.workflow import Workflow
 from varflow.variables.scopes import Owners
 from varflow.variables.states import Trigger
-from varflow_cli import givens, storing, users
 from varflow_cli.local import declaring, launching, secrets
 from varflow_cli.local.declaring import Declared
 from varflow_cli.local.launching import Launch
 from varflow_cli.local.secrets import Secrets
+from varflow_cli.runs import givens, users
+from varflow_cli.stores import storing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

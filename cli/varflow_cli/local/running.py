@@ -21,15 +21,15 @@ from varflow.engine import codes
 from varflow.engine.messages import Finish, InstanceStatus
 from varflow.language.evaluating import Evaluator
 from varflow.variables.variables import Variables
-from varflow_cli import encrypting, storing, trusting
+from varflow_cli.console.progress import Progress
 from varflow_cli.local import declaring, guarding, serving, signals
 from varflow_cli.local.families import Family, Ground, ProgressLog
 from varflow_cli.local.functions import LocalFunction, LocalFunctions
 from varflow_cli.local.launching import SIDECAR_URL, Launch
 from varflow_cli.local.planning import Plan
 from varflow_cli.local.serving import Served
-from varflow_cli.progress import Progress
-from varflow_cli.results import Result
+from varflow_cli.runs.results import Result
+from varflow_cli.stores import encrypting, storing, trusting
 from varflow_sidecar.actions import Actions
 from varflow_sidecar.sidecar import Sidecar
 

@@ -12,7 +12,7 @@ from typing import Final
 from varflow.engine.messages import Json
 from varflow.shells import secrets as shell_secrets
 from varflow.shells.secrets import SecretNotFound
-from varflow_cli.failures import Mistake
+from varflow_cli.console.failures import Mistake
 
 MASK: Final = "***"
 

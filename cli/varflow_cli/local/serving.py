@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from varflow.contract import VARIABLE_PORT
-from varflow_cli.failures import Mistake
+from varflow_cli.console.failures import Mistake
 from varflow_cli.local.launching import SIDECAR_URL
 from varflow_sidecar.sidecar import Sidecar
 from varflow_sidecar.web import app

@@ -48,9 +48,9 @@ from varflow.language.evaluating import Evaluator
 from varflow.language.workflow import Workflow
 from varflow.shells import driving
 from varflow.shells.timers import Timers
+from varflow_cli.console.progress import Progress
 from varflow_cli.local.effects import Effects
 from varflow_cli.local.secrets import Secrets
-from varflow_cli.progress import Progress
 
 
 class Shell:

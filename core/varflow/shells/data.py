@@ -18,9 +18,10 @@ import orjson
 from varflow.engine.messages import DataLoaded, DataStored, Json, LoadData, StoreData
 from varflow.errors import CorruptObject
 from varflow.shells.variables import PATIENCE_SECONDS, Clock
-from varflow.variables import contents, paths, retrying
+from varflow.variables import paths, retrying
 from varflow.variables.scopes import Owners
 from varflow.variables.stores.base import ObjectStore
+from varflow.variables.writes import contents
 
 _T = TypeVar("_T")
 

@@ -30,9 +30,9 @@ from varflow.engine.messages import (
     WriteVariables,
 )
 from varflow.variables import conversions, paths, retrying, scopes
-from varflow.variables.commits import Abandoned
 from varflow.variables.scopes import Owners
 from varflow.variables.variables import Change, Variables
+from varflow.variables.writes.commits import Abandoned
 
 PATIENCE_SECONDS: Final = 60.0
 """How long a getter or setter waits for a store that is away (design.md §8, promise 4)."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from varflow.errors import VariableNotFound
 from varflow.variables.expiries import Ttl
-from varflow.variables.preconditions import Conditions
 from varflow.variables.scopes import Address
 from varflow.variables.variables import KEEP, VariableInfo, Variables
+from varflow.variables.writes.preconditions import Conditions
 
 
 async def copy(

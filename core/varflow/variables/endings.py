@@ -22,12 +22,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from varflow.variables import paths, pendings
-from varflow.variables.commits import Commits
-from varflow.variables.decisions import Kind
+from varflow.variables import paths
 from varflow.variables.records import Value
 from varflow.variables.scopes import Owners, Scope
 from varflow.variables.stores.base import ObjectStore
+from varflow.variables.writes import pendings
+from varflow.variables.writes.commits import Commits
+from varflow.variables.writes.decisions import Kind
 
 
 async def clear_scope(

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from varflow.errors import CorruptObject, EncryptionKeyMissing
-from varflow.variables import contents, paths, preconditions
+from varflow.variables import paths
 from varflow.variables.records import Value
 from varflow.variables.scopes import AnyAddress
 from varflow.variables.stores.base import ObjectStore
+from varflow.variables.writes import contents, preconditions
 
 _Bytes = bytes
 """The type, where a method has its name."""

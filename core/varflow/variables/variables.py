@@ -15,29 +15,20 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from typing import Final
 
-from varflow.variables import (
-    contents,
-    conversions,
-    endings,
-    expiries,
-    layouts,
-    listings,
-    paths,
-    pendings,
-    records,
-)
+from varflow.variables import conversions, endings, expiries, layouts, listings, paths, records
 from varflow.variables.background import Background
-from varflow.variables.commits import Abandoned, Change, Commits, Outcome
-from varflow.variables.contents import Data, Spool, Stored
 from varflow.variables.expiries import Expiry, Ttl
 from varflow.variables.handles import Variable, VariableInfo
-from varflow.variables.pendings import Seen
-from varflow.variables.preconditions import Conditions
 from varflow.variables.records import Value
-from varflow.variables.revisions import Revisions
 from varflow.variables.scopes import Address, AnyAddress, Owners, Scope, StateAddress
 from varflow.variables.stores.base import ObjectStore, Versioned
-from varflow.variables.writing import Write, Writing
+from varflow.variables.writes import contents, pendings
+from varflow.variables.writes.commits import Abandoned, Change, Commits, Outcome
+from varflow.variables.writes.contents import Data, Spool, Stored
+from varflow.variables.writes.pendings import Seen
+from varflow.variables.writes.preconditions import Conditions
+from varflow.variables.writes.revisions import Revisions
+from varflow.variables.writes.writing import Write, Writing
 
 __all__ = ["CLEAR", "KEEP", "Change", "Outcome", "Stored", "Variable", "VariableInfo", "Variables"]
 

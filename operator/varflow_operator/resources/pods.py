@@ -22,7 +22,7 @@ from typing import Any, Final
 from varflow import contract
 from varflow.contract import SidecarSettings
 from varflow.variables.encryption.policies import Policy
-from varflow.variables.promises import KEPT, Verdict
+from varflow.variables.probe.promises import KEPT, Verdict
 from varflow_operator import names
 from varflow_operator.kinds import Object
 from varflow_operator.resources import allowed

@@ -1,7 +1,7 @@
 """Tidying up after the writers of a namespace that is there: what expired, what nobody names.
 
 Every record is read for it, so it is done a few times a day. When it was is in the store, with what
-was found (`varflow.variables.marks`): neither a restart nor another leader begins anew.
+was found (`varflow.variables.sweep.marks`): neither a restart nor another leader begins anew.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections import Counter
 from typing import Final
 
 from varflow.errors import StoreError
-from varflow.variables import marks, paths
-from varflow.variables.findings import DAY_SECONDS, TITLES, Ages
+from varflow.variables import paths
 from varflow.variables.scopes import Owners
-from varflow.variables.sweeps import Sweep
+from varflow.variables.sweep import marks
+from varflow.variables.sweep.findings import DAY_SECONDS, TITLES, Ages
+from varflow.variables.sweep.sweeps import Sweep
 from varflow_operator.instances.ground import Ground
 from varflow_operator.instances.instances import Instances
 from varflow_operator.sweeping import deadlines

@@ -17,12 +17,12 @@ from typing import Final
 from varflow.contract import Outcome
 from varflow.errors import ActionAbandoned, StoreError, TooLarge
 from varflow.variables import retrying
-from varflow.variables.claims import Change
-from varflow.variables.commits import Abandoned
-from varflow.variables.commits import Outcome as Decided
-from varflow.variables.contents import Stored
 from varflow.variables.scopes import Address, Owners
 from varflow.variables.variables import Variables
+from varflow.variables.writes.claims import Change
+from varflow.variables.writes.commits import Abandoned
+from varflow.variables.writes.commits import Outcome as Decided
+from varflow.variables.writes.contents import Stored
 from varflow_sidecar import threads
 from varflow_sidecar.files import packing
 from varflow_sidecar.files.folders import ActionFolder

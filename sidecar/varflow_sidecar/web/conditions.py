@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp import hdrs, web
 
 from varflow.errors import ConditionsUnsupported, InvalidInput
-from varflow.variables.preconditions import Conditions
-from varflow.variables.promises import Promise
+from varflow.variables.probe.promises import Promise
+from varflow.variables.writes.preconditions import Conditions
 from varflow_sidecar.web import queries
 from varflow_sidecar.web.queries import Query
 from varflow_sidecar.web.state import SIDECAR

@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.support import lying_s3, s3, sidecars
 from tests.support.faulty_s3 import Fault, FaultyS3
 from tests.support.sidecars import Call
-from varflow.variables.promises import KEPT, Promise, Verdict
+from varflow.variables.probe.promises import KEPT, Promise, Verdict
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.stores.memory import MemoryStore
 from varflow_operator.metrics import Metrics

@@ -18,7 +18,7 @@ from yarl import URL
 from tests.support import sidecars
 from tests.support.sidecars import OWNERS, Call, Pod
 from varflow.contract import Outcome, OutcomeStatus
-from varflow.variables.promises import Promise, Verdict
+from varflow.variables.probe.promises import Promise, Verdict
 from varflow.variables.scopes import Address, Owners, Scope
 
 KEY = "k"

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from varflow_cli import blocking, loops
+from varflow_cli.console import blocking, loops
 
 RELEASE_SECONDS = 30.0
 """After which a read that somebody waits for ends, so that the test fails instead of hanging."""

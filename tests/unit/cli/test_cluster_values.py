@@ -11,13 +11,13 @@ from click.testing import CliRunner
 
 from varflow.engine.messages import InstanceStatus
 from varflow.errors import ClusterUnavailable, ObjectConflict, ObjectNotFound, PreconditionFailed
-from varflow_cli import failures, options
 from varflow_cli.cluster import instances, readiness, services, stores, summaries
 from varflow_cli.cluster.services import ServiceAddress
 from varflow_cli.cluster.stores import Settings
 from varflow_cli.cluster.views import InstanceView
 from varflow_cli.commands import instances as instances_command
-from varflow_cli.failures import Mistake
+from varflow_cli.console import failures, options
+from varflow_cli.console.failures import Mistake
 from varflow_operator.instances.statuses import Phase
 
 # Readiness

@@ -16,7 +16,7 @@ from varflow_cli.cluster import tailing
 from varflow_cli.cluster.reporting import Reporter
 from varflow_cli.cluster.stopping import Stop, StopWanted
 from varflow_cli.cluster.views import InstanceView
-from varflow_cli.progress import PlainWriter, Progress
+from varflow_cli.console.progress import PlainWriter, Progress
 
 OWNERS = Owners(cluster="c", namespace="n", workflow="w", instance="i")
 SECOND = 1_000_000_000

@@ -12,9 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from varflow.errors import InvalidKey, InvalidWorkflowFile, Problem, StoreFull
-from varflow_cli import __main__, failures
+from varflow_cli import __main__
 from varflow_cli.__main__ import COMMANDS, varflow
 from varflow_cli.commands import run
+from varflow_cli.console import failures
 
 
 def leaves(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:

@@ -24,11 +24,11 @@ from varflow.variables.states import States
 from varflow.variables.stores.base import Condition
 from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.variables import Variables
+from varflow_cli.console.progress import PlainWriter, Progress
 from varflow_cli.local.background import Background
 from varflow_cli.local.children import Child, Children
 from varflow_cli.local.effects import Effects
 from varflow_cli.local.functions import LocalFunctions
-from varflow_cli.progress import PlainWriter, Progress
 from varflow_sidecar.sidecar import Sidecar
 
 LARGE = b"x" * 100_000

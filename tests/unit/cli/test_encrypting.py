@@ -9,8 +9,8 @@ import pytest
 from tests.support.encryption import RING
 from varflow.variables.encryption.store import EncryptedStore
 from varflow.variables.stores.memory import MemoryStore
-from varflow_cli import encrypting
-from varflow_cli.failures import Mistake
+from varflow_cli.console.failures import Mistake
+from varflow_cli.stores import encrypting
 
 KEYS = RING.encode()
 

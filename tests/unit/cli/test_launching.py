@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from varflow.language import loading
-from varflow_cli.failures import Mistake
+from varflow_cli.console.failures import Mistake
 from varflow_cli.local import launching
 from varflow_cli.local.launching import Launch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from varflow_cli import loops
+from varflow_cli.console import loops
 
 
 class NeverBegun:

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from varflow.engine.messages import Finish, InstanceStatus
 from varflow.errors import ExpressionError
-from varflow_cli import progress, storing
-from varflow_cli.failures import Failure, Mistake
+from varflow_cli.console import progress
+from varflow_cli.console.failures import Failure, Mistake
+from varflow_cli.console.progress import PlainWriter, Progress
 from varflow_cli.local import lines, secrets
 from varflow_cli.local.lines import LineCutter
 from varflow_cli.local.secrets import Secrets
-from varflow_cli.progress import PlainWriter, Progress
-from varflow_cli.results import Result
+from varflow_cli.runs.results import Result
+from varflow_cli.stores import storing
 
 
 def shown(stream: io.StringIO) -> list[str]:

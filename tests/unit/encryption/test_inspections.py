@@ -9,13 +9,14 @@ import pytest
 from tests.support.encryption import encrypted
 from tests.support.stores import chunks_of
 from tests.support.variables import OWNERS, address
-from varflow.variables import paths, pendings
+from varflow.variables import paths
 from varflow.variables.encryption.policies import Policy
-from varflow.variables.findings import Ages, Kind
-from varflow.variables.inspections import Inspection
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.stores.memory import MemoryStore
+from varflow.variables.sweep.findings import Ages, Kind
+from varflow.variables.sweep.inspections import Inspection
 from varflow.variables.variables import Variables
+from varflow.variables.writes import pendings
 
 LARGE = bytes(range(256)) * 300
 

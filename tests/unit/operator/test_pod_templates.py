@@ -17,7 +17,7 @@ from varflow.contract import SidecarSettings, stop_key
 from varflow.errors import InvalidWorkflowFile
 from varflow.language.functions import ContainerFunction
 from varflow.variables.encryption.policies import Policy
-from varflow.variables.promises import Promise, Verdict
+from varflow.variables.probe.promises import Promise, Verdict
 from varflow_operator.kinds import Object
 from varflow_operator.resources import allowed, objects, pods
 from varflow_operator.resources.access import Access

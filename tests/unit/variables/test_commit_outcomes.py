@@ -12,15 +12,16 @@ from tests.support.crashing import CountingStore
 from tests.support.exploring import VirtualLoop, virtual_loop
 from tests.support.variables import OWNERS, Clock, address, make_value, paths_of
 from varflow.errors import ActionAbandoned, CorruptObject, DeadlinePassed, StoreUnavailable
-from varflow.variables import decisions, paths, pendings, records
-from varflow.variables.commits import ABANDONED
-from varflow.variables.contents import inline
-from varflow.variables.decisions import Decision, Kind
+from varflow.variables import paths, records
 from varflow.variables.records import Pending, Record, Value
 from varflow.variables.scopes import Address, Scope
 from varflow.variables.stores.base import Condition
 from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.variables import Change, Outcome, Variables
+from varflow.variables.writes import decisions, pendings
+from varflow.variables.writes.commits import ABANDONED
+from varflow.variables.writes.contents import inline
+from varflow.variables.writes.decisions import Decision, Kind
 
 D = paths.decision(OWNERS, "1.step")
 A, B, C = (address("k", scope) for scope in Scope)

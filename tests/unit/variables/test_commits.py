@@ -21,13 +21,14 @@ import pytest
 
 from tests.support.exploring import Actor, Died, Explorer, GatedStore, VirtualLoop, virtual_loop
 from varflow.errors import ActionAbandoned
-from varflow.variables import decisions, paths, pendings, records
-from varflow.variables.contents import inline
-from varflow.variables.decisions import Kind
-from varflow.variables.pendings import Found, Verdict
+from varflow.variables import paths, records
 from varflow.variables.scopes import Address, Owners, Scope
 from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.variables import Change, Outcome, Variables
+from varflow.variables.writes import decisions, pendings
+from varflow.variables.writes.contents import inline
+from varflow.variables.writes.decisions import Kind
+from varflow.variables.writes.pendings import Found, Verdict
 
 OWNERS = Owners("c", "ns", "wf", "i1")
 KEYS = tuple(Address(OWNERS, scope, "k") for scope in Scope)

@@ -8,13 +8,14 @@ import pytest
 
 from tests.support.variables import OWNERS, Clock, address, chunked, paths_of
 from varflow.errors import ActionAbandoned
-from varflow.variables import decisions, paths, pendings, records
-from varflow.variables.contents import inline
-from varflow.variables.decisions import Decision, Kind
+from varflow.variables import paths, records
 from varflow.variables.records import Pending, Record
 from varflow.variables.scopes import Address, Scope
 from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.variables import Change, Outcome, Variables
+from varflow.variables.writes import decisions, pendings
+from varflow.variables.writes.contents import inline
+from varflow.variables.writes.decisions import Decision, Kind
 
 D = paths.decision(OWNERS, "1.step")
 OTHER = replace(OWNERS, workflow="workflow2", instance="instance2")

@@ -23,16 +23,17 @@ import pytest
 
 from tests.support.exploring import Actor, Died, Explorer, GatedStore, VirtualLoop, virtual_loop
 from varflow.errors import VariableExists
-from varflow.variables import decisions, paths, pendings, records
-from varflow.variables.contents import inline
-from varflow.variables.decisions import Kind
-from varflow.variables.findings import Ages
-from varflow.variables.pendings import Found, Verdict
+from varflow.variables import paths, records
 from varflow.variables.records import Value
 from varflow.variables.scopes import Address, Owners, Scope
 from varflow.variables.stores.memory import MemoryStore
-from varflow.variables.sweeps import Sweep
+from varflow.variables.sweep.findings import Ages
+from varflow.variables.sweep.sweeps import Sweep
 from varflow.variables.variables import Change, Outcome, Variables
+from varflow.variables.writes import decisions, pendings
+from varflow.variables.writes.contents import inline
+from varflow.variables.writes.decisions import Kind
+from varflow.variables.writes.pendings import Found, Verdict
 
 HISTORIES = 800 * int(os.environ.get("VARFLOW_TEST_HISTORIES", "1"))
 OWNERS = Owners("c", "ns", "wf", "i1")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support.variables import make_value
-from varflow.variables import findings
-from varflow.variables.findings import Ages, Finding, Kind
 from varflow.variables.records import Pending, Record
+from varflow.variables.sweep import findings
+from varflow.variables.sweep.findings import Ages, Finding, Kind
 
 AGES = Ages(unsettled=10, unused=100)
 PENDING = Pending(txn="t", decision="d", tag=None, new=None)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from tests.support.variables import make_value
 from varflow.errors import CorruptObject
-from varflow.variables import decisions, framing, records
-from varflow.variables.decisions import Decision, Kind
+from varflow.variables import framing, records
 from varflow.variables.records import Pending, Record, Value
+from varflow.variables.writes import decisions
+from varflow.variables.writes.decisions import Decision, Kind
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 TIMES = st.floats(0, 4e9)

@@ -15,7 +15,7 @@ What is where:
 
 Reading a record is one GET, writing it one PUT; the server compares (`If-Match`,
 `If-None-Match: *`), so nothing here locks. A server that ignores these conditions would lose
-updates without a word: `varflow.variables.probing` finds out, docs/stores.md lists those that were
+updates without a word: `varflow.variables.probe` finds out, docs/stores.md lists those that were
 tried.
 
 boto3 blocks, so each request has one of a few threads while it lasts; a cancelled call returns when

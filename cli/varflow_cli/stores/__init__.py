@@ -1,0 +1,1 @@
+"""Commands about variables and the stores that they are in."""

@@ -1,0 +1,1 @@
+"""Variables in and out of archives."""

@@ -1,0 +1,1 @@
+"""The probe: which of Varflow's promises hold over a store."""

@@ -1,0 +1,116 @@
+"""Older revisions of variables, as many of each as the store's URL asks for (`history=5`).
+
+    write, commit ──► keep(the value that is replaced) ──► the record's own write ──► tidy, later
+    read ──► live value, of that revision? ──► else what was kept under it
+
+A revision is kept before the record that had it is written over, as a record of its own (see
+`paths`); the variable's record knows nothing of it, so that reading a variable costs what it costs
+without a history. Dying between the two keeps what is also current, which nobody notices. Kept are
+variables of workflows and namespaces; an instance's live no longer than a run, and a state is
+rewritten by every run.
+
+Older revisions are part of the variable: they are absent when it is, and gone when it is deleted or
+begins anew. None outlives its own expiry either: a token that was to be gone in a minute is.
+
+Rejected: a setting for each variable (one more thing to give with every write), and a list inside
+the record (its values would have to move to bodies, and every reader would decode it).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from varflow.errors import InvalidInput
+from varflow.variables import expiries, paths
+from varflow.variables.background import all_of
+from varflow.variables.records import Record, Value
+from varflow.variables.stores.base import Listed, ObjectStore
+from varflow.variables.writes import pendings
+
+_REV: Final = re.compile(r'"?([0-9]{1,18}-[0-9a-f]{8})"?')
+
+
+class Revisions:
+    """What is kept of the variables in one store."""
+
+    def __init__(self, store: ObjectStore, *, kept: int, clock: Callable[[], float]) -> None:
+        """Keep `kept` older revisions of each variable."""
+        self._store = store
+        self._kept = kept
+        self._clock = clock
+
+    def concern(self, path: str) -> bool:
+        """Tell whether anything is kept of the record at `path`."""
+        return self._kept > 0 and paths.has_revisions(path)
+
+    async def keep(self, path: str, value: Value | None) -> None:
+        """Keep the value that is about to be replaced in the record at `path`."""
+        live = expiries.alive(value, now=self._clock())
+        if live is None:
+            return
+        record = Record(live, None, pendings.make_nonce())
+        await pendings.write(self._store, paths.revision(path, live.rev), record, condition=None)
+
+    async def find(self, path: str, live: Value | None, rev: str) -> Value | None:
+        """Return one revision of the variable whose present value is `live`.
+
+        Raises:
+            InvalidInput: `rev` is no revision's name.
+        """
+        rev = _parse(rev)
+        if live is None or live.rev == rev:
+            return live
+        seen = await pendings.read(self._store, paths.revision(path, rev))
+        return self._part_of(live, seen.current)
+
+    async def find_all(self, path: str, live: Value | None) -> list[Value]:
+        """Return what is kept of a variable whose present value is `live`, the newest first."""
+        if live is None:
+            return []
+        listed = sorted(await self._list(path), key=_age, reverse=True)
+        seen = await all_of(*(pendings.read(self._store, it.path) for it in listed))
+        found = [self._part_of(live, it.current) for it in seen]
+        return [value for value in found if value is not None and value.rev != live.rev]
+
+    async def tidy(self, path: str, *, is_deleted: bool = False) -> None:
+        """Remove what is more than the store keeps; all of it once the variable is deleted.
+
+        Bodies are left to who removes those that nobody names: they may be being read.
+        """
+        listed = sorted(await self._list(path), key=_age, reverse=True)
+        is_over = is_deleted and await self._is_gone(path)
+        for it in listed[0 if is_over else self._kept :]:
+            await self._store.delete(it.path)
+
+    async def _is_gone(self, path: str) -> bool:
+        """Look whether a variable that was deleted has begun anew; what is listed may be of that.
+
+        What is left of its life before goes with the next revisions, or by a sweeper.
+        """
+        seen = await pendings.read(self._store, path)
+        return seen.current is None and seen.pending is None
+
+    async def _list(self, path: str) -> list[Listed]:
+        return [listed async for listed in self._store.list(paths.revisions_prefix(path))]
+
+    def _part_of(self, live: Value, older: Value | None) -> Value | None:
+        """Return `older` if it belongs to the same life of the variable, and has not expired."""
+        if older is None or older.created_at != live.created_at:
+            return None
+        return expiries.alive(older, now=self._clock())
+
+
+def _age(listed: Listed) -> tuple[float, int]:
+    """Sort by time, for counters begin again with each life of a variable; then by counter."""
+    count = paths.key_of(listed.path).partition("-")[0]
+    return listed.modified, int(count) if count.isdecimal() else 0
+
+
+def _parse(text: str) -> str:
+    """Return the revision that `text` names; the quotes of an entity tag may be there."""
+    match = _REV.fullmatch(text)
+    if match is None:
+        raise InvalidInput(f"revision {text[:64]!a} is none; one looks like 3-0f1e2d3c")
+    return match[1]
