@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tests.support.linearizability import UNKNOWN, Found, Lease, Operation
+from tests.support.operations import UNKNOWN, Found, Lease, Operation
 from varflow.errors import PreconditionFailed, StoreUnavailable, VariableExists
 from varflow.variables import paths
 from varflow.variables.expiries import Ttl

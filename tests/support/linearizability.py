@@ -15,110 +15,37 @@ Written here because no package for Python checks this.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Final
 
-UNKNOWN: Final = math.inf
-"""When an operation returned of which nobody heard."""
-
-
-class Lease(Enum):
-    """What a write does with the key's expiry, if it gives it no new one."""
-
-    KEEP = "keep"
-    CLEAR = "clear"
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A key that is there: its value, and by whose lease it will expire."""
-
-    value: str
-    lease: str | None = None
-
-
-State = Mapping[str, Cell]
-"""The keys that are there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What an operation found a key to be."""
-
-    key: str
-    values: frozenset[str | None] = frozenset()
-    is_other: bool = False
-    """It was none of these values, instead of one of them."""
-
-    def holds(self, state: State) -> bool:
-        cell = state.get(self.key)
-        return ((cell.value if cell else None) in self.values) is not self.is_other
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Operation:
-    """What a client did, from its call to its return."""
-
-    calls: float
-    returns: float
-    found: tuple[Found, ...] = ()
-    writes: Mapping[str, str | None] = field(default_factory=dict)
-    """Values, each of them written by one operation only; None removes."""
-    lease: str | Lease = Lease.KEEP
-    expires: str | None = None
-    """It is the end of this lease, of one key, and not a client's doing."""
-    after: Operation | None = None
-    """It cannot be before that one has taken effect."""
-    name: str = ""
-
-    @property
-    def keys(self) -> set[str]:
-        return {found.key for found in self.found} | set(self.writes)
-
-    @property
-    def is_optional(self) -> bool:
-        return self.returns == UNKNOWN
-
-    def step(self, state: State) -> State | None:
-        """Return the state after it; None if it cannot take effect here."""
-        if not all(found.holds(state) for found in self.found):
-            return None
-        writes = self.writes
-        if self.expires is not None:
-            writes = {
-                key: None for key in writes if key in state and state[key].lease == self.expires
-            }
-        return _written(state, writes, self.lease) if writes else state
-
-    def is_settled(self, before: State, after: State) -> bool:
-        """Whether it can be put here without a look at other places: it never changes anything."""
-        return after is before and (not self.writes or self.expires is not None)
-
-
-def _written(state: State, writes: Mapping[str, str | None], lease: str | Lease) -> State:
-    new = dict(state)
-    for key, value in writes.items():
-        old = new.pop(key, None)
-        if value is not None:
-            kept = old.lease if old is not None and lease is Lease.KEEP else None
-            new[key] = Cell(value, lease if isinstance(lease, str) else kept)
-    return new
+from tests.support.operations import UNKNOWN, Cell, Operation, State
 
 
 def check(history: Sequence[Operation]) -> str | None:
     """Return None when the history is linearizable, else what could not be placed."""
-    for operations in _partitions(history):
-        lean = _without_unseen(operations)
-        if _Search(lean).run() is None:
-            continue
-        fault = _Search(operations).run()
-        if fault is not None:
-            return fault
-    return None
+    faults = (_check(operations) for operations in _partitions(history))
+    return next((fault for fault in faults if fault is not None), None)
+
+
+def _check(operations: Sequence[Operation]) -> str | None:
+    """Search without the unseen operations, then with one more of them at a time, as needed.
+
+    The one that was called last before the place where the search ended is the likeliest to help:
+    a value that nobody found may have expired, and its absence was found.
+    """
+    left_out = _unseen(operations)
+    while True:
+        stuck = _Search([one for one in operations if one not in left_out]).run()
+        if stuck is None:
+            return None
+        if not left_out:
+            return stuck.text
+        due = [
+            one for one in left_out if one.after is None and one.calls <= stuck.operation.returns
+        ]
+        first = max(due, key=lambda one: one.calls, default=None)
+        left_out = {one for one in left_out if first not in {None, one, one.after}}
 
 
 def _partitions(history: Sequence[Operation]) -> Iterator[list[Operation]]:
@@ -140,11 +67,11 @@ def _partitions(history: Sequence[Operation]) -> Iterator[list[Operation]]:
     yield from groups.values()
 
 
-def _without_unseen(operations: list[Operation]) -> list[Operation]:
-    """Leave out what may never have happened and what nobody has seen.
+def _unseen(operations: Sequence[Operation]) -> set[Operation]:
+    """Return what may never have happened and what nobody has seen.
 
-    Of a write only its values tell: that a key is absent can have many reasons. Removals are left
-    out, too; with them a search over many would look at each in each place.
+    Of a write only its values tell: that a key is absent can have many reasons. Removals are among
+    them, too; with them a search over many would look at each in each place.
     """
     seen = {value for operation in operations for one in operation.found for value in one.values}
     seen.discard(None)
@@ -153,7 +80,20 @@ def _without_unseen(operations: list[Operation]) -> list[Operation]:
         for operation in operations
         if operation.is_optional and seen.isdisjoint(operation.writes.values())
     }
-    return [one for one in operations if one not in unseen and one.after not in unseen]
+    return unseen | {one for one in operations if one.after in unseen}
+
+
+@dataclass(frozen=True, slots=True)
+class _Stuck:
+    """Where the best try of a search ended."""
+
+    operation: Operation
+    state: State
+
+    @property
+    def text(self) -> str:
+        operation = self.operation
+        return f"{operation.name or operation} fits nowhere; before it: {dict(self.state)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +120,10 @@ class _Search:
             for group in (self._required, self._optional)
             for number, one in enumerate(group)
         }
+        self._finders = _find_finders(self._required)
 
-    def run(self) -> str | None:
-        """Return None when there is an order, else the operation at which the best try ended."""
+    def run(self) -> _Stuck | None:
+        """Return None when there is an order, else where the best try ended."""
         stack = [_Place(0, frozenset(), frozenset(), {}, frozenset())]
         seen = set(stack)
         farthest = stack[0]
@@ -195,7 +136,7 @@ class _Search:
                 if following not in seen:
                     seen.add(following)
                     stack.append(following)
-        return self._explain(farthest)
+        return _Stuck(self._required[farthest.first], farthest.state)
 
     def _following(self, place: _Place) -> list[_Place]:
         """Return the places one operation further, the likeliest last."""
@@ -207,6 +148,8 @@ class _Search:
             if after is None:
                 continue
             following = self._placed(place, number, after)
+            if self._is_lost(place.state, following):
+                continue
             if operation.is_settled(place.state, after):
                 return [following]
             choices.append((operation.returns, following))
@@ -238,8 +181,22 @@ class _Search:
                 cells = frozenset(after.items())
                 chances = place.chances | {number}
                 following = _Place(place.first, place.ahead, chances, after, cells)
-                by_effect.setdefault((cells, operation.expires), following)
+                if not self._is_lost(place.state, following):
+                    by_effect.setdefault((cells, operation.expires), following)
         return list(by_effect.values())
+
+    def _is_lost(self, before: State, place: _Place) -> bool:
+        """Whether a value is gone for good that somebody has still to find."""
+        gone = [
+            (key, cell.value)
+            for key, cell in before.items()
+            if key not in place.state or place.state[key].value != cell.value
+        ]
+        return any(
+            number >= place.first and number not in place.ahead
+            for one in gone
+            for number in self._finders.get(one, ())
+        )
 
     def _step(self, operation: Operation, place: _Place) -> State | None:
         earlier = operation.after
@@ -260,6 +217,13 @@ class _Search:
         cells = place.cells if after is place.state else frozenset(after.items())
         return _Place(first, ahead, place.chances, after, cells)
 
-    def _explain(self, place: _Place) -> str:
-        operation = self._required[place.first]
-        return f"{operation.name or operation} fits nowhere; before it: {dict(place.state)}"
+
+def _find_finders(required: Sequence[Operation]) -> Mapping[tuple[str, str], list[int]]:
+    """Return the numbers of those who must find a value, which is written only once."""
+    finders: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for number, operation in enumerate(required):
+        for found in operation.found:
+            wanted = [value for value in found.values if value is not None]
+            if len(wanted) == len(found.values) == 1 and not found.is_other:
+                finders[found.key, wanted[0]].append(number)
+    return finders

@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from tests.support.linearizability import UNKNOWN, Cell, Found, Lease, Operation, State, check
+from tests.support.linearizability import check
+from tests.support.operations import UNKNOWN, Cell, Found, Lease, Operation, State
 
 
 def write(
@@ -170,6 +171,27 @@ def test_the_checker_agrees_with_trying_every_order(seed: int) -> None:
         for order in itertools.permutations(history, size)
         if all(one in order or one.is_optional for one in history)
     )
+
+
+def test_long_writes_that_nobody_finds_do_not_multiply_what_is_tried() -> None:
+    """Each may stand anywhere; a wrong turn must be seen before all of them were tried there."""
+    history = [write(0, 1000, k=f"long {number}") for number in range(40)]
+    for number in range(1, 100):
+        history.append(write(number, number + 0.1, k=f"old {number}"))
+        history.append(swap(number + 0.2, number + 0.8, f"old {number}", f"swapped {number}"))
+        history.append(write(number + 0.3, number + 0.5, k=f"new {number}"))
+        history.append(read(number + 0.85, number + 0.9, k=f"new {number}"))
+
+    assert check(history) is None
+
+
+def test_an_unheard_write_that_expired_unfound_explains_why_a_key_is_absent() -> None:
+    history = [write(number, number + 0.5, k=f"{number}") for number in range(0, 100, 2)]
+    unheard = [write(number, UNKNOWN, k=f"unheard {number}") for number in range(1, 100, 2)]
+    brief = write(90.6, UNKNOWN, k="brief", lease="l")
+    history += [*unheard, brief, expiry(brief, 90.7, UNKNOWN), read(90.9, 91, k=None)]
+
+    assert check(history) is None
 
 
 def make_history(chance: random.Random) -> list[Operation]:
