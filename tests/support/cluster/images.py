@@ -1,8 +1,8 @@
 """The images that end-to-end tests run, as archives that can be loaded into a cluster.
 
 Varflow's own come from `make images`, as its users' do. Functions hold Python and one program, and
-nothing of Varflow. The chart's S3 server is built from its module, under the name the chart has
-for it. So the chart runs with the values that it comes with, where nothing can be pulled.
+nothing of Varflow. S3 servers are built from their modules, the chart's under the name the chart
+has for it. So the chart runs with the values that it comes with, where nothing can be pulled.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ FUNCTIONS = {
     "localhost:5000/contract:v1": "tests/e2e/functions/contract.py",
 }
 """Images of functions and their programs; each needs Python's standard library only."""
+
+MINIO = "localhost:5000/minio:v1"
 
 PYTHON_BASE = "localhost/varflow-tests-python:bookworm"
 
@@ -70,7 +72,8 @@ def prepare() -> None:
     shutil.rmtree(folder(), ignore_errors=True)
     folder().mkdir(parents=True)
     tool = _find_tool()
-    _timed("the S3 server", _write_s3_server)
+    _timed("the chart's S3 server", lambda: _write_server("versitygw", _charts_s3_server()))
+    _timed("MinIO", lambda: _write_server("minio", MINIO))
     _timed("Varflow", lambda: _build_varflow(tool))
     for name, program in FUNCTIONS.items():
         _timed(name, functools.partial(_build_function, tool, name, program))
@@ -152,20 +155,26 @@ def _build_function(tool: Tool, name: str, program: str) -> None:
     tool.save(name, folder() / f"{source.stem}.tar")
 
 
-def _write_s3_server() -> None:
+def _charts_s3_server() -> str:
+    """Return the name that the chart has for its S3 server's image."""
     values = yaml.safe_load((places.ROOT / "charts/varflow/values.yaml").read_text())
     named = values["store"]["embedded"]["image"]
     pins = (programs.VERSITYGW.source / "go.mod").read_text()
     if f"github.com/versity/versitygw {named['tag']} " not in pins:
         raise ClusterError(f"the chart's versitygw is {named['tag']}; modules/ pins another one")
-    binary = {"usr/local/bin/versitygw": programs.find("versitygw")}
+    return f"{named['registry']}/{named['repository']}:{named['tag']}"
+
+
+def _write_server(program: str, name: str) -> None:
+    """Write an image of a program that was built, and nothing else."""
+    path = f"usr/local/bin/{program}"
     image = Image(
-        f"{named['registry']}/{named['repository']}:{named['tag']}",
-        layers=(archives.layer(folder() / "layer", binary),),
-        entrypoint=("/usr/local/bin/versitygw",),
+        name,
+        layers=(archives.layer(folder() / "layer", {path: programs.find(program)}),),
+        entrypoint=(f"/{path}",),
         user="65532:65532",
     )
-    archives.write(folder() / "versitygw.tar", image)
+    archives.write(folder() / f"{program}.tar", image)
     (folder() / "layer").unlink()
 
 

@@ -32,9 +32,9 @@ class Target:
 def needed_programs() -> list[str]:
     """Return the groups of programs to be built before such a cluster can be used."""
     if not os.environ.get("KUBECONFIG"):
-        return ["node", "helm", "s3"]
+        return ["node", "helm", "s3", "minio"]
     groups = {"kubectl": "control", "helm": "helm"}
-    return ["s3", *(group for name, group in groups.items() if not shutil.which(name))]
+    return ["s3", "minio", *(group for name, group in groups.items() if not shutil.which(name))]
 
 
 @contextlib.contextmanager
