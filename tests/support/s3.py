@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
 
 from tests.support.cluster.s3_servers import S3Server
 from varflow.variables.stores import s3_client, s3_urls
@@ -20,13 +26,29 @@ from varflow.variables.stores.s3 import S3Store
 @contextlib.contextmanager
 def moto() -> Iterator[S3Server]:
     """Run moto in threads of this process, as long as the context lasts."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+    app = OneByOne(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     try:
-        yield S3Server(f"http://{host}:{port}", "moto", "moto")
+        yield S3Server(f"http://{server.host}:{server.port}", "moto", "moto")
     finally:
-        server.stop()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class OneByOne:
+    """Answers one request at a time: moto compares ETags in one step and writes in another."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        """Answer, as WSGI has it."""
+        with self._lock:
+            return self._app(environ, start_response)
 
 
 def credentials_of(server: S3Server) -> Credentials:
