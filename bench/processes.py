@@ -78,6 +78,11 @@ def wait_until_it_listens(port: int, *, seconds: float = 10) -> None:
         time.sleep(0.002)
 
 
+def note_of(keys: str) -> str:
+    """Return what the name of a row says of a sidecar with these keys."""
+    return ", keys" if keys else ""
+
+
 @dataclass(slots=True)
 class Sidecar:
     """A running sidecar and what a benchmark asks it."""

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from bench import floors, load, usage
-from bench.processes import KEYS, Sidecar, running_bare_server, running_sidecar
+from bench.processes import KEYS, Sidecar, note_of, running_bare_server, running_sidecar
 from bench.table import Row
 
 VALUE = bytes(range(256)) * 4
@@ -32,7 +32,7 @@ def measure(folder: Path, *, is_quick: bool) -> list[Row]:
 
 def _one(folder: Path, *, keys: str, requests: int, wake: float) -> list[Row]:
     own = Path(tempfile.mkdtemp(dir=folder))
-    note = ", keys" if keys else ""
+    note = note_of(keys)
     with running_sidecar(own, keys=keys) as sidecar:
         rows = [*_idle(sidecar, note), *_actions(sidecar, note, times=requests // 40)]
         action, _ = sidecar.dispatch({"hold": True}, wait=0)

@@ -22,7 +22,7 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 
 from bench import load, usage
-from bench.processes import KEYS, Sidecar, running_sidecar
+from bench.processes import KEYS, Sidecar, note_of, running_sidecar
 from bench.rows import listings, streams
 from bench.table import Row
 from tests.support.cluster import builds, s3_servers
@@ -82,9 +82,8 @@ class _Place:
 
 @contextlib.contextmanager
 def _running(place: _Place, *, keys: str) -> Iterator[Sidecar]:
-    own = Path(
-        tempfile.mkdtemp(dir=place.folder)
-    )  # or it would look after what the one before has left
+    # In a folder of its own, or it would look after what the one before has left
+    own = Path(tempfile.mkdtemp(dir=place.folder))
     with running_sidecar(own, store=place.url, keys=keys, more_environ=place.environ) as sidecar:
         yield sidecar
 
@@ -101,7 +100,7 @@ def _client(server: S3Server) -> Any:
 
 def _starts(place: _Place, *, keys: str) -> list[Row]:
     seconds, memory = [], []
-    note = _note(keys)
+    note = note_of(keys)
     for _ in range(_STARTS):
         with _running(place, keys=keys) as sidecar:
             seconds.append(sidecar.ready_seconds)
@@ -117,12 +116,8 @@ def _starts(place: _Place, *, keys: str) -> list[Row]:
     ]
 
 
-def _note(keys: str) -> str:
-    return ", keys" if keys else ""
-
-
 def _requests(place: _Place, client: Any, *, times: int, keys: str) -> list[Row]:
-    bucket, note = place.bucket, _note(keys)
+    bucket, note = place.bucket, note_of(keys)
     with _running(place, keys=keys) as sidecar:
         action, _ = sidecar.dispatch({"hold": True}, wait=0)
         path, port = f"/var?aid={action}&scope=workflow&key=value", sidecar.settings.variable_port

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import floors, usage
-from bench.processes import KEYS, Sidecar, running_sidecar
+from bench.processes import KEYS, Sidecar, note_of, running_sidecar
 from bench.table import Row
 
 MIB = 1 << 20
@@ -71,7 +71,7 @@ def rows(
     floor_names: tuple[str, str],
 ) -> list[Row]:
     """Return the rows of a variable that went in and out; `floor` is that of each way."""
-    note = ", keys" if keys else ""
+    note = note_of(keys)
     above = measured.above / MIB
     return [
         _rate(f"{name}, in{note}", measured.written, floor[0], floor_name=floor_names[0]),
