@@ -31,11 +31,7 @@ SESSION_TOKEN: Final = "AWS_SESSION_TOKEN"
 _ATTEMPTS: Final = 10
 """Each is lost only to somebody else's write of the same Secret."""
 
-_LABELS: Final = {
-    names.LABEL_NAME: "varflow",
-    names.LABEL_MANAGER: names.MANAGER,
-    names.LABEL_COMPONENT: names.Component.OPERATOR,
-}
+_LABELS: Final = names.labels(names.Component.OPERATOR)
 
 Values = Mapping[str, Callable[[], str]]
 """Keys of a Secret, and what makes a value for each that is not there."""

@@ -192,12 +192,15 @@ def label_value(text: str) -> str:
     return f"{readable}-{_hash(text)[:_HASH_LENGTH]}"
 
 
+def labels(component: Component) -> dict[str, str]:
+    """Return the labels of an object that the operator makes."""
+    return {LABEL_NAME: "varflow", LABEL_MANAGER: MANAGER, LABEL_COMPONENT: component}
+
+
 def workflow_labels(workflow: str, uid: str, component: Component) -> dict[str, str]:
     """Return the labels of an object that belongs to a workflow."""
     return {
-        LABEL_NAME: "varflow",
-        LABEL_MANAGER: MANAGER,
-        LABEL_COMPONENT: component,
+        **labels(component),
         LABEL_WORKFLOW: label_value(workflow),
         LABEL_WORKFLOW_UID: uid,
     }
@@ -208,9 +211,9 @@ def function_labels(function: str, spec: str) -> dict[str, str]:
     return {LABEL_FUNCTION: label_value(function), LABEL_SPEC: spec}
 
 
-def selector(labels: Mapping[str, str]) -> str:
-    """Return the labels as the API's `labelSelector`."""
-    return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+def selector(wanted: Mapping[str, str]) -> str:
+    """Return labels as the API's `labelSelector`."""
+    return ",".join(f"{name}={value}" for name, value in sorted(wanted.items()))
 
 
 def _slug(text: str) -> str:

@@ -36,11 +36,7 @@ LOOK_SECONDS: Final = 60.0
 
 _AGAIN_SECONDS: Final = 2.0
 """How soon the Secret is read again for a key that was not in it."""
-_LABELS: Final = {
-    names.LABEL_NAME: "varflow",
-    names.LABEL_MANAGER: names.MANAGER,
-    names.LABEL_COMPONENT: names.Component.ENCRYPTION,
-}
+_LABELS: Final = names.labels(names.Component.ENCRYPTION)
 
 _logger = logging.getLogger(__name__)
 

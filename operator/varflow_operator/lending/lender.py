@@ -19,6 +19,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -152,9 +153,8 @@ class Lender:
                 _logger.warning("credentials for namespace %s: %s", loan.name, error.message)
 
     async def _has_workflows(self, namespace: str) -> bool:
-        async for _ in self._cluster.list(WORKFLOW, namespace):
-            return True
-        return False
+        async with aclosing(self._cluster.list(WORKFLOW, namespace)) as found:
+            return await anext(found, None) is not None
 
     async def _find(self, name: str, owners: Owners) -> _Loan:
         async with self._locks.setdefault(owners.namespace, asyncio.Lock()):

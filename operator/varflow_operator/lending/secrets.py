@@ -25,11 +25,7 @@ def write(namespace: str, lent: LentCredentials, *, mark: str) -> Object:
         "metadata": {
             "namespace": namespace,
             "name": names.STORE_SECRET,
-            "labels": {
-                names.LABEL_NAME: "varflow",
-                names.LABEL_MANAGER: names.MANAGER,
-                names.LABEL_COMPONENT: names.Component.STORE,
-            },
+            "labels": names.labels(names.Component.STORE),
             "annotations": {names.ANNOTATION_LIMITS: mark},
         },
         "type": "Opaque",
