@@ -5,7 +5,6 @@ A fixture that cannot have what it needs fails: an end-to-end test is never skip
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,8 +49,7 @@ def kubectl(cluster: Target) -> Kubectl:
 @pytest.fixture
 def namespace(kubectl: Kubectl) -> Iterator[str]:
     """A namespace that nobody else uses."""
-    name = f"test-{secrets.token_hex(4)}"
-    kubectl("create", "namespace", name)
-    kubectl.in_namespace(name)("wait", "--for=create", "serviceaccount/default", "--timeout=60s")
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    with kubectl.new_namespace() as name:
+        there = kubectl.in_namespace(name)
+        there("wait", "--for=create", "serviceaccount/default", "--timeout=60s")
+        yield name

@@ -87,10 +87,8 @@ def pod_spec(keys: dict[str, str]) -> dict[str, Any]:
 @pytest.fixture
 def other(kubectl: Kubectl) -> Iterator[str]:
     """Another namespace."""
-    name = f"test-{secrets.token_hex(4)}"
-    kubectl("create", "namespace", name)
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    with kubectl.new_namespace() as name:
+        yield name
 
 
 def lent(here: Kubectl) -> dict[str, str]:

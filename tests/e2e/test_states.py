@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -37,12 +36,10 @@ def subflow(workflow: str, id: str = "f") -> Json:
 def here(varflow: Installation, cluster: Any) -> Iterator[Kubectl]:
     """Calls in a namespace of this file's own, of a cluster with Varflow."""
     kubectl: Kubectl = cluster.kubectl
-    name = f"states-{secrets.token_hex(4)}"
-    kubectl("create", "namespace", name)
-    there = kubectl.in_namespace(name)
-    there("wait", "--for=create", "serviceaccount/default", "--timeout=60s")
-    yield there
-    kubectl("delete", "namespace", name, "--wait=false")
+    with kubectl.new_namespace() as name:
+        there = kubectl.in_namespace(name)
+        there("wait", "--for=create", "serviceaccount/default", "--timeout=60s")
+        yield there
 
 
 STATES: dict[str, tuple[list[Json], Json, Json]] = {

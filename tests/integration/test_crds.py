@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -64,10 +63,8 @@ class Users:
 def common_namespace(api_server: ApiServer) -> Iterator[str]:
     """A namespace for objects whose names nobody asks for; making one takes half a second."""
     call = Kubectl(programs.find_for_control_plane("kubectl"), api_server.kubeconfig)
-    name = f"crds-{secrets.token_hex(4)}"
-    call("create", "namespace", name)
-    yield name
-    call("delete", "namespace", name, "--wait=false")
+    with call.new_namespace() as name:
+        yield name
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -255,10 +254,8 @@ async def test_a_secret_of_somebody_else_is_left_alone(world: World, workflow: O
 @pytest.fixture
 def neighbour(kubectl: Kubectl) -> Iterator[str]:
     """Another namespace."""
-    name = f"test-{secrets.token_hex(4)}"
-    kubectl("create", "namespace", name)
-    yield name
-    kubectl("delete", "namespace", name, "--wait=false")
+    with kubectl.new_namespace() as name:
+        yield name
 
 
 Settings = Callable[..., dict[str, str]]

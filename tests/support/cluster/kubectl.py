@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import secrets
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,16 @@ class Kubectl:
         """Apply objects on the server's side."""
         items = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
         self("apply", "--server-side", "--filename", "-", stdin=json.dumps(items))
+
+    @contextlib.contextmanager
+    def new_namespace(self) -> Iterator[str]:
+        """Make a namespace that nobody else uses; it is on its way out when the context ends."""
+        name = f"test-{secrets.token_hex(4)}"
+        self("create", "namespace", name)
+        try:
+            yield name
+        finally:
+            self("delete", "namespace", name, "--wait=false")
 
     def in_namespace(self, namespace: str) -> Kubectl:
         """Return the same in a namespace."""
