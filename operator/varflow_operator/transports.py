@@ -33,8 +33,9 @@ WATCH_SECONDS: Final = 300
 
 _IDLE_SECONDS: Final = 60.0
 """Shorter than the API server's 90 s, so that mostly we are who closes."""
-_CONNECTIONS: Final = 64
-"""At one time; more requests wait for one, as the API server's fairness would make them."""
+_CONNECTIONS: Final = 32
+"""At one time; more requests wait for one, as the API server's fairness would make them. For each
+asyncio holds a quarter of a MiB to decrypt into."""
 
 _LEAVES_CLOSED: Final = sys.version_info < (3, 12, 8)
 """asyncio keeps TLS connections that were closed in the middle of something, some for ever."""

@@ -102,10 +102,9 @@ class Mint:
             return self._client
 
     def _make_client(self) -> Any:
-        import botocore.session
         from botocore.config import Config
 
-        session = botocore.session.Session()
+        session = s3_client.make_session()
         return session.create_client(
             "sts",
             **s3_client.identity_of(self.desk.credentials),

@@ -46,13 +46,11 @@ def make(
     Raises:
         BotoCoreError: the process' AWS settings are wrong.
     """
-    import botocore.session
     from botocore.config import Config
 
     from varflow.variables.stores.s3_lent_credentials import Lender
 
-    session = botocore.session.Session()
-    session.get_component("data_loader").file_loader = s3_models.Files()
+    session = make_session()
     if isinstance(credentials, CredentialsFile):
         session.register_component("credential_provider", Lender(credentials))
     client = session.create_client(
@@ -74,6 +72,15 @@ def make(
     )
     client.meta.events.register("before-call.s3.CompleteMultipartUpload", _be_patient)
     return client
+
+
+def make_session() -> Any:
+    """Return a session of the SDK that reads its descriptions of services sparingly."""
+    import botocore.session
+
+    session = botocore.session.Session()
+    session.get_component("data_loader").file_loader = s3_models.Files()
+    return session
 
 
 def identity_of(credentials: Credentials | CredentialsFile | None) -> dict[str, str | None]:
