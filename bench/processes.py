@@ -59,6 +59,9 @@ Server(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 KEYS: Final = base64.b64encode(bytes(range(32))).decode()
 """One key; a namespace in a cluster always has one."""
 
+IN_AN_IMAGE: Final = {"MALLOC_ARENA_MAX": "1"}
+"""What the images' environment says of memory."""
+
 
 def free_port() -> int:
     """Return a loopback port that was free a moment ago."""
@@ -147,7 +150,7 @@ def running_sidecar(
         variable_port=free_port(),
         metrics_port=free_port(),
     )
-    environ = {**os.environ, **settings.encode(), **(more_environ or {})}
+    environ = {**os.environ, **IN_AN_IMAGE, **settings.encode(), **(more_environ or {})}
     function_environ = {**os.environ, "PORT": str(settings.function_port)}
     with _process([sys.executable, "-c", FUNCTION], function_environ):
         wait_until_it_listens(settings.function_port)

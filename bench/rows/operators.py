@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import usage
+from bench.processes import IN_AN_IMAGE
 from bench.table import Row
 from tests.support import operators
 from tests.support.cluster import control_plane, keeping, places, programs, s3_servers
@@ -53,13 +54,17 @@ def measure(folder: Path, *, is_quick: bool) -> list[Row]:
     ):
         server = s3_servers.decode(s3)
         kubectl = _prepare(control_plane.decode(control).kubeconfig)
-        environ = operators.settings(NAMESPACE, kubectl.kubeconfig, folder) | {
-            "VARFLOW_STORE": f"s3://{s3_servers.make_bucket(server)}?endpoint={server.endpoint}",
-            "VARFLOW_LEASE_SECONDS": "15",
-            "VARFLOW_LOG_LEVEL": "info",
-            "AWS_ACCESS_KEY_ID": server.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
-        }
+        environ = (
+            operators.settings(NAMESPACE, kubectl.kubeconfig, folder)
+            | IN_AN_IMAGE
+            | {
+                "VARFLOW_STORE": f"s3://{s3_servers.make_bucket(server)}?endpoint={server.endpoint}",
+                "VARFLOW_LEASE_SECONDS": "15",
+                "VARFLOW_LOG_LEVEL": "info",
+                "AWS_ACCESS_KEY_ID": server.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
+            }
+        )
         return asyncio.run(_measure_all(kubectl, environ, count=100 if is_quick else 1000))
 
 
@@ -187,5 +192,6 @@ async def _idle_load(pid: int) -> float:
 def _imports_bytes() -> int:
     """Return the memory of a process that has imported what the operator imports."""
     command = [sys.executable, "-c", _IMPORTS]
-    done = subprocess.run(command, capture_output=True, check=True, env=dict(os.environ))
+    environ = {**os.environ, **IN_AN_IMAGE}
+    done = subprocess.run(command, capture_output=True, check=True, env=environ)
     return int(done.stdout)
