@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,13 @@ from tests.support.cluster_runs import apply_workflow, make_workflow, run, start
 from tests.support.installation import Installation, eventually
 
 CALL = {"id": "call", "type": "action", "action": {"function": "f"}}
+
+IN_VAIN: dict[str, dict[str, Any]] = {
+    "Unschedulable": {"image": "localhost:5000/echo:v1", "pod": {"nodeSelector": {"no": "node"}}},
+    "Image": {"image": "localhost:5000/none:v1"},
+    "Crash": {"image": "localhost:5000/echo:v1", "command": ["python3", "-c", "1/0"]},
+}
+"""Functions whose pods never become ready, by what their instances' reason says."""
 
 
 @pytest.fixture
@@ -39,39 +47,41 @@ def test_what_only_the_loader_sees_makes_the_workflow_not_ready(here: Kubectl) -
     assert "states[0].transform" in ready["message"]
 
 
-@pytest.mark.parametrize(
-    ("function", "reason"),
-    [
-        ({"image": "localhost:5000/none:v1"}, "Image"),
-        ({"image": "localhost:5000/echo:v1", "command": ["python3", "-c", "1/0"]}, "Crash"),
-        (
-            {"image": "localhost:5000/echo:v1", "pod": {"nodeSelector": {"no": "node"}}},
-            "Unschedulable",
-        ),
-    ],
-    ids=["an image that does not exist", "a crash loop", "unschedulable"],
-)
-def test_an_instance_that_waits_for_a_pod_in_vain_says_why_and_ends(
-    here: Kubectl, function: dict[str, Any], reason: str
-) -> None:
+def test_instances_that_wait_for_a_pod_in_vain_say_why_and_end(here: Kubectl) -> None:
+    names = {reason: start_in_vain(here, reason) for reason in IN_VAIN}  # each waits a minute
+
+    for reason, name in names.items():
+        eventually(
+            partial(says, here, name, reason),
+            seconds=55,
+            what=f"the reason says {reason}",
+        )
+    for reason, name in names.items():
+        here("wait", "--for=condition=Completed", f"vwi/{name}", "--timeout=90s")
+        status = status_of(here, name)
+        assert status["phase"] == "Failed"
+        assert reason in status["error"]["message"]
+
+
+def start_in_vain(here: Kubectl, reason: str) -> str:
+    workflow = f"waiting-{reason.lower()}"
     apply_workflow(
         here,
-        "waiting",
-        functions=[{"id": "f", **function}],
+        workflow,
+        functions=[{"id": "f", **IN_VAIN[reason]}],
         states=[CALL],
         pendingTimeoutSeconds=60,
     )
-    name = start(here, "waiting")
+    return start(here, workflow)
 
-    eventually(
-        lambda: reason in here.get("vwi", name).get("status", {}).get("reason", ""),
-        seconds=55,
-        what=f"the reason says {reason}",
-    )
-    here("wait", "--for=condition=Completed", f"vwi/{name}", "--timeout=90s")
-    status = here.get("vwi", name)["status"]
-    assert status["phase"] == "Failed"
-    assert reason in status["error"]["message"]
+
+def says(here: Kubectl, name: str, reason: str) -> bool:
+    return reason in status_of(here, name).get("reason", "")
+
+
+def status_of(here: Kubectl, name: str) -> dict[str, Any]:
+    status: dict[str, Any] = here.get("vwi", name).get("status", {})
+    return status
 
 
 def test_an_instance_without_its_workflow_says_so(here: Kubectl) -> None:
