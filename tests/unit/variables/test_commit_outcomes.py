@@ -371,6 +371,11 @@ async def test_a_commit_cancelled_while_it_decides_is_whole() -> None:
 # Meeting a commit under way
 
 
+async def test_a_writer_may_lose_any_number_of_races(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pendings, "_jitter", lambda: 0.0)
+    await pendings.pause(5000)
+
+
 def claimed(tag: str | None, current: Value | None) -> Record:
     new = make_value(b"new")
     return Record(current, Pending(txn="t1", decision=D, tag=tag, new=new), pendings.make_nonce())

@@ -37,7 +37,7 @@ KILL_AFTER_SECONDS: Final = 2.0
 """Longest a live claim can hold a writer up."""
 
 _POLL_FIRST, _POLL_LONGEST, _POLL_GROWTH = 0.002, 0.25, 1.7
-_PAUSE_UNIT, _PAUSE_LONGEST = 0.001, 0.1
+_PAUSE_UNIT, _PAUSE_DOUBLINGS = 0.001, 7
 
 _jitter = random.random  # spreads retries; nothing secret hangs on it
 
@@ -102,7 +102,7 @@ def make_nonce() -> str:
 async def pause(conflicts: int) -> None:
     """Wait before the next try after `conflicts` lost races, longer each time, never in step."""
     if conflicts > 1:
-        await asyncio.sleep(_jitter() * min(_PAUSE_UNIT * 2**conflicts, _PAUSE_LONGEST))
+        await asyncio.sleep(_jitter() * _PAUSE_UNIT * 2 ** min(conflicts, _PAUSE_DOUBLINGS))
 
 
 async def read(store: ObjectStore, path: str) -> Seen:
