@@ -512,6 +512,24 @@ async def test_a_cancelled_write_is_whole_or_not_there() -> None:
     assert await value_of(variables) == LARGE
 
 
+async def test_a_write_that_is_cancelled_twice_is_whole_or_not_there() -> None:
+    store = RefusingStore()
+    store.may_go_on.clear()
+    variables = Variables(store)
+    task = asyncio.create_task(variables.set(K, LARGE))
+    await store.reached.wait()
+    for _ in range(3):  # by its caller, and again because the program ends
+        task.cancel()
+        await asyncio.sleep(0)
+    await variables.settle()
+    store.may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await variables.settle()
+
+    assert await value_of(variables) == LARGE
+
+
 # Damage
 
 
