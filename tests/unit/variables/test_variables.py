@@ -464,6 +464,19 @@ async def test_what_a_cancelled_write_has_written_stays_an_older_revision() -> N
     assert await older.bytes() == LARGE
 
 
+async def test_of_what_two_write_in_turn_the_last_revisions_are_kept(store: MemoryStore) -> None:
+    one, other = (Variables(store, history=2) for _ in range(2))
+    await one.set(K, b"1")
+    for data in (b"2", b"3", b"4"):
+        await other.set(K, data)
+        await other.settle()
+    await one.set(K, b"5")
+    await one.settle()
+
+    older = [info.open(store) for info in await one.revisions(K)]
+    assert [await it.bytes() for it in older] == [b"4", b"3"]
+
+
 class LateListingStore(MemoryStore):
     """Lists no revisions before a test says so."""
 

@@ -122,7 +122,8 @@ class Writing:
                 return
 
     async def _replace(self, path: str, make: Callable[[Value | None], Value]) -> Value:
-        known = self._heads.take(path)
+        # What is kept as an older revision has to be the present one: what is known may be old.
+        known = None if self._revisions.concern(path) else self._heads.take(path)
         if known is not None:
             try:
                 return await self._swap(path, known, make)
