@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -152,6 +153,21 @@ async def test_a_replaced_body_goes_once_it_was_unnamed_for_long(world: World) -
     variable = await variables.get(K)
     assert variable is not None
     assert await variable.bytes() == LARGE[1:]
+
+
+async def test_a_body_that_was_named_after_a_sweep_is_not_old_at_the_next(world: World) -> None:
+    """It may have been replaced a second ago, and be being read."""
+    world.clock.now = time.time()
+    variables = await world.open()
+    content = await variables.store_content(OWNERS, LARGE)
+    await world.sweep()
+    await variables.commit(paths.decision(OWNERS, "1"), [Change(K, content)])
+    await variables.end_instance(OWNERS)
+    world.clock.now += LATER
+    await variables.set(K, b"newer")
+
+    assert kinds(await world.sweep()) == [(Kind.ORPHANED_BODY, False, False)]
+    assert len(await bodies(world)) == 1
 
 
 async def test_looking_alone_changes_nothing(world: World) -> None:
@@ -481,7 +497,8 @@ class Writer:
 
 async def test_sweeping_all_the_time_loses_nothing_beside_writers(world: World) -> None:
     """A round is a write of everybody; what is unnamed for three of them may go."""
-    ages, clock, removed = Ages(unsettled=3.0, unused=3.0), Clock(0.0), list[str]()
+    ages, began, removed = Ages(unsettled=3.0, unused=3.0), time.time(), list[str]()
+    clock = Clock(began)
     writers = [Writer(number, await world.open(history=1)) for number in range(3)]
 
     async def sweep() -> None:
@@ -495,7 +512,7 @@ async def test_sweeping_all_the_time_loses_nothing_beside_writers(world: World) 
 
     sweeping = asyncio.create_task(sweep())
     for round_ in range(10):
-        clock.now = float(round_)
+        clock.now = began + round_
         await asyncio.gather(*(writer.write(round_) for writer in writers))
         await asyncio.gather(*(writer.check() for writer in writers))
         assert not sweeping.done(), sweeping

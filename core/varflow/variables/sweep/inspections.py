@@ -211,11 +211,11 @@ class Inspection:
         return True
 
     def _orphaned(self, body: str, listed: Listed) -> Finding:
-        now = self._clock()
-        since = self.unnamed[body] = self.marks.unnamed.get(body, now)
-        is_due = (
-            self._is_readable and body in self.marks.unnamed and (now >= since + self._ages.unused)
-        )
+        now, unused = self._clock(), self._ages.unused
+        since = self.marks.unnamed.get(body)
+        is_due = self._is_readable and since is not None and now >= since + unused
+        if since is not None or now >= listed.modified + unused:  # else it may yet get its name
+            self.unnamed[body] = now if since is None else since
         return Finding(
             kind=Kind.ORPHANED_BODY, path=listed.path, is_due=is_due, size=listed.size, id=body
         )
