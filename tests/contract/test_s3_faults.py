@@ -308,6 +308,21 @@ async def test_a_writer_who_comes_back_too_late_meets_a_conflict(
     assert await stores.data_of(store, "r") == b"first"
 
 
+@pytest.mark.parametrize(("kind", "times"), [("PUT", 2), ("GET", 1)])
+@conditions
+async def test_a_lost_write_about_which_the_server_then_says_nothing_is_unknown(
+    is_new: bool, kind: str, times: int, store: S3Store, proxy: FaultyS3
+) -> None:
+    condition = await condition_of(store, is_new=is_new)
+    late = Late()
+    proxy.fail("PUT", late)
+    proxy.fail(kind, *[faulty_s3.answering(403, "AccessDenied")] * times)
+    with pytest.raises(StoreUnavailable, match="not known"):
+        await store.put("r", b"new", condition=condition)
+    late.catch_up()
+    assert await stores.data_of(store, "r") == b"new"
+
+
 @conditions
 @pytest.mark.parametrize(
     ("status", "code"), [(429, "TooManyRequests"), (409, "ConditionalRequestConflict")]
