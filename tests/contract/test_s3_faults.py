@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from typing import cast
 
 import pytest
 import pytest_asyncio
@@ -417,6 +418,22 @@ async def test_a_body_that_was_replaced_while_it_was_cut_is_never_mixed(
     proxy.fail("GET", faulty_s3.cutting(CHUNK_BYTES), faulty_s3.after(replace))
     with pytest.raises(CorruptObject, match="replaced"):
         await stores.body_of(store, "b")
+
+
+async def test_a_reader_may_stop_while_a_body_is_taken_up_again(
+    store: S3Store, proxy: FaultyS3, hanging: Hanging
+) -> None:
+    await store.write_body("b", stores.chunks_of(BIG))
+    proxy.fail("GET", faulty_s3.cutting(CHUNK_BYTES), hanging)
+    stream = store.read_body("b")
+    await anext(stream)
+    assert await asyncio.to_thread(hanging.has_begun.wait, 10)
+    closing = asyncio.ensure_future(cast("AsyncGenerator[bytes, None]", stream).aclose())
+    await asyncio.sleep(0)
+
+    assert not closing.done()
+    hanging.end()
+    await closing
 
 
 @blips
