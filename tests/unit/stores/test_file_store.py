@@ -530,3 +530,11 @@ async def test_what_broke_a_body_off_is_told_also_when_nothing_can_be_removed(
         await store.write_body("b", source())
     assert raised.value is error
     assert "something may be left" in raised.value.__notes__[0]
+
+
+async def test_looking_for_leftovers_in_a_folder_that_is_gone_is_a_store_error(
+    store: FileStore, folder: Path
+) -> None:
+    shutil.rmtree(folder)
+    with pytest.raises(StoreUnavailable):
+        [found async for found in store.list_unfinished("")]
