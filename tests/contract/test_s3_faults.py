@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from tests.support import faulty_s3, s3, stores
 from tests.support.cluster.s3_servers import S3Server
-from tests.support.faulty_s3 import Fault, FaultyS3, Hanging, Late
+from tests.support.faulty_s3 import Answer, Fault, FaultyS3, Hanging, Late, Request, Send
 from varflow.errors import (
     CorruptObject,
     InvalidInput,
@@ -174,6 +174,41 @@ async def test_a_session_that_has_ended_is_a_store_that_is_away(
     with pytest.raises(StoreUnavailable, match="the session token has ended"):
         await store.get("r")
     assert await stores.data_of(store, "r") == b"1"
+
+
+def bare(_request: Request, _send: Send) -> Answer:
+    """What a page before the network says, or a server that speaks something else."""
+    return Answer(200, [], b"<html>")
+
+
+async def test_an_answer_that_is_not_s3s_is_a_store_that_is_away(
+    store: S3Store, proxy: FaultyS3
+) -> None:
+    proxy.fail("GET", *[bare] * 6)
+    with pytest.raises(StoreUnavailable, match="ETag"):
+        await store.get("r")
+    with pytest.raises(StoreUnavailable, match="ETag"):
+        await stores.body_of(store, "b")
+
+
+async def test_a_write_with_an_answer_that_is_not_s3s_is_sent_again(
+    store: S3Store, proxy: FaultyS3
+) -> None:
+    proxy.fail("PUT", bare)
+    await store.put("r", b"1", condition=ABSENT)
+    assert proxy.take() == ["PUT", "GET", "PUT"]
+
+
+async def test_a_listing_that_cannot_go_on_is_an_error(store: S3Store, proxy: FaultyS3) -> None:
+    def cut(request: Request, send: Send) -> Answer:
+        answer = send(request)
+        body = answer.body.replace(b"<IsTruncated>false", b"<IsTruncated>true")
+        return Answer(answer.status, answer.headers, body)
+
+    await store.put("r", b"1")
+    proxy.fail("GET list-type", cut, cut, cut)
+    with pytest.raises(StoreUnavailable, match="NextContinuationToken"):
+        await stores.paths_in(store)
 
 
 @pytest.mark.parametrize("size", [0, 2, 60])
