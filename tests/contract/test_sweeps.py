@@ -211,9 +211,7 @@ async def test_bodies_that_only_a_claim_or_a_decision_names_stay(world: World) -
     assert seen.current is not None
     new = replace(seen.current, body=claimed.body)
     pending = Pending(txn="t", decision=paths.decision(OWNERS, "d"), tag=None, new=new)
-    await pendings.write(
-        world.store, paths.variable(K), Record(seen.current, pending, "n"), condition=seen.condition
-    )
+    await pendings.write(world.store, paths.variable(K), seen.current, over=seen, pending=pending)
     named = await variables.store_content(OWNERS, LARGE)
     decision = Decision(
         kind=decisions.Kind.COMMITTED, nonce="n", at=0.0, bodies=(named.body or "",)
@@ -407,9 +405,7 @@ async def test_a_half_done_commit_is_finished_or_undone(world: World, is_committ
     assert new is not None
     name = paths.decision(OWNERS, "d")
     pending = Pending(txn="t", decision=name, tag="gone", new=replace(new, rev="2-aaaaaaaa"))
-    await pendings.write(
-        world.store, paths.variable(K), Record(seen.current, pending, "n"), condition=seen.condition
-    )
+    await pendings.write(world.store, paths.variable(K), seen.current, over=seen, pending=pending)
     kind = decisions.Kind.COMMITTED if is_committed else decisions.Kind.ABORTED
     decision = Decision(kind=kind, nonce="n", at=0.0, txn="t", changes=(paths.variable(K),))
     await world.store.put(name, decisions.encode(decision))

@@ -145,10 +145,10 @@ class Attempt:
         if self._deadline is not None and self._clock() >= self._deadline:
             raise DeadlinePassed(f"{self._path}: the action's deadline has passed; nothing changed")
         self._is_unsure = True
-        condition = Found(None, round_.tag).condition
         try:
             data = decisions.encode(decision)
-            await uninterrupted(self._store.put(self._path, data, condition=condition))
+            put = self._store.put(self._path, data, condition=self._found.condition)
+            await uninterrupted(put)
         except Conflict:
             self._is_unsure = False
             return False

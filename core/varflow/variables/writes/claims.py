@@ -14,7 +14,7 @@ from typing import Final
 
 from varflow.variables import conversions, expiries, paths, records
 from varflow.variables.expiries import Expiry
-from varflow.variables.records import Pending, Record, Value
+from varflow.variables.records import Pending, Value
 from varflow.variables.scopes import Address
 from varflow.variables.stores.base import Conflict, ObjectStore
 from varflow.variables.writes import pendings
@@ -158,10 +158,9 @@ class Claim:
         pending = self._seen.pending
         if pending is None or pending.txn not in self._own_txns:
             return
-        record = Record(self._seen.current, None, pendings.make_nonce())
         try:
             self._seen = await pendings.write(
-                self._store, self.path, record, condition=self._seen.condition
+                self._store, self.path, self._seen.current, over=self._seen
             )
         except Conflict:
             self._seen = await pendings.read(self._store, self.path)
@@ -193,10 +192,9 @@ class Claim:
         if new is not None and self._revisions.concern(self.path):
             await self._revisions.keep(self.path, current)
         pending = Pending(txn=round_.txn, decision=round_.decision, tag=round_.tag, new=new)
-        record = Record(current, pending, pendings.make_nonce())
         self._own_txns.add(round_.txn)
         self._seen = await pendings.write(
-            self._store, self.path, record, condition=self._seen.condition
+            self._store, self.path, current, over=self._seen, pending=pending
         )
         self.new, self.is_prepared = new, True
 

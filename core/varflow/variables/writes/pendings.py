@@ -113,13 +113,21 @@ async def read(store: ObjectStore, path: str) -> Seen:
     return Seen(records.decode(found.data, path=path), found.etag)
 
 
-async def write(store: ObjectStore, path: str, record: Record, *, condition: Condition) -> Seen:
-    """Write a record and return it as a reader would see it.
+async def write(
+    store: ObjectStore,
+    path: str,
+    current: Value | None,
+    *,
+    over: Seen,
+    pending: Pending | None = None,
+) -> Seen:
+    """Write a record over the one that was seen, and return it as a reader would see it.
 
     Raises:
-        Conflict: the condition did not hold.
+        Conflict: somebody has written since.
     """
-    etag = await store.put(path, records.encode(record), condition=condition)
+    record = Record(current, pending, make_nonce())
+    etag = await store.put(path, records.encode(record), condition=over.condition)
     return Seen(record, etag)
 
 
@@ -215,8 +223,7 @@ async def clear(store: ObjectStore, path: str, *, clock: Callable[[], float]) ->
             return seen
         try:
             current = await settle(store, path, seen, now=clock())
-            record = Record(current, None, make_nonce())
-            return await write(store, path, record, condition=seen.condition)
+            return await write(store, path, current, over=seen)
         except Conflict:
             conflicts += 1
             await pause(conflicts)
@@ -235,8 +242,7 @@ async def finish(store: ObjectStore, path: str, txn: str, *, seen: Seen | None =
         if pending is None or pending.txn != txn:
             return
         try:
-            record = Record(pending.new, None, make_nonce())
-            await write(store, path, record, condition=seen.condition)
+            await write(store, path, pending.new, over=seen)
         except Conflict:
             seen, conflicts = None, conflicts + 1
             await pause(conflicts)

@@ -26,9 +26,10 @@ from typing import Final
 from varflow.errors import InvalidInput
 from varflow.variables import expiries, paths
 from varflow.variables.background import all_of
-from varflow.variables.records import Record, Value
-from varflow.variables.stores.base import ABSENT, Conflict, Listed, ObjectStore
+from varflow.variables.records import Value
+from varflow.variables.stores.base import Conflict, Listed, ObjectStore
 from varflow.variables.writes import pendings
+from varflow.variables.writes.pendings import NOTHING
 
 _REV: Final = re.compile(r'"?([0-9]{1,18}-[0-9a-f]{8})"?')
 
@@ -54,11 +55,8 @@ class Revisions:
         live = expiries.alive(value, now=self._clock())
         if live is None:
             return
-        record = Record(live, None, pendings.make_nonce())
         with contextlib.suppress(Conflict):
-            await pendings.write(
-                self._store, paths.revision(path, live.rev), record, condition=ABSENT
-            )
+            await pendings.write(self._store, paths.revision(path, live.rev), live, over=NOTHING)
 
     async def find(self, path: str, live: Value | None, rev: str) -> Value | None:
         """Return one revision of the variable whose present value is `live`.
