@@ -16,7 +16,7 @@ from tests.support import encryption, s3, stores
 from tests.support.cluster.s3_servers import S3Server
 from tests.support.crashing import WrappedStore
 from tests.support.faulty_s3 import FaultyS3
-from tests.support.variables import OWNERS, Clock, address
+from tests.support.variables import OWNERS, Clock, address, make_value
 from varflow.variables import paths, records
 from varflow.variables.records import Pending, Record
 from varflow.variables.scopes import Address, Scope, StateAddress
@@ -393,6 +393,32 @@ async def test_a_bucket_is_never_asked_to_delete_a_record(
 
     assert len(deleted) == 2
     assert all("/bodies/" in target for target in deleted)
+
+
+async def test_a_dead_claim_needs_no_body(world: World) -> None:
+    """Whoever gives a commit up removes its bodies, and may not reach its claims."""
+    variables = await world.open()
+    await variables.set(K, LARGE)
+    seen = await pendings.read(world.store, paths.variable(K))
+    assert seen.current is not None
+    new = replace(seen.current, body="removed")
+    pending = Pending(txn="t", decision=paths.decision(OWNERS, "d"), tag="gone", new=new)
+    await pendings.write(world.store, paths.variable(K), seen.current, over=seen, pending=pending)
+
+    found = await world.sweep(is_repairing=False)
+    assert [it.finding.kind for it in found] == [Kind.HALF_DONE_COMMIT]
+
+
+async def test_a_claim_whose_decision_cannot_be_read_needs_its_body(world: World) -> None:
+    name, path = paths.decision(OWNERS, "d"), paths.variable(K)
+    new = make_value(None, body="removed")
+    pending = Pending(txn="t", decision=name, tag="gone", new=new)
+    await pendings.write(world.store, path, None, over=pendings.NOTHING, pending=pending)
+    await world.store.put(name, b"not ours")
+
+    found = await world.sweep(is_repairing=False)
+    kinds_found = {it.finding.kind for it in found}
+    assert kinds_found == {Kind.HALF_DONE_COMMIT, Kind.BROKEN_DECISION, Kind.MISSING_BODY}
 
 
 @pytest.mark.parametrize("is_committed", [True, False], ids=["committed", "dead"])
