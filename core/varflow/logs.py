@@ -24,7 +24,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -130,12 +130,11 @@ class StoreLog:
         lines, waiting.lines = waiting.lines, deque()
         size, waiting.size = waiting.size, 0
         dropped, waiting.dropped = waiting.dropped, 0
-        if dropped:
-            text = f"{dropped} lines are missing here"
-            lines.appendleft(_encode(text, source="", level=Level.WARNING))
+        said = f"{dropped} lines are missing here"
+        head = [_encode(said, source="", level=Level.WARNING)] if dropped else []
         name = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
         try:
-            await self._store.write_body(paths.log_chunk(owners, name), _chunks(lines))
+            await self._store.write_body(paths.log_chunk(owners, name), _chunks([*head, *lines]))
         except StoreError as error:
             _logger.warning("log lines wait, the store does not take them: %s", error)
             waiting.lines.extendleft(reversed(lines))
@@ -143,7 +142,7 @@ class StoreLog:
             waiting.dropped += dropped
 
 
-async def _chunks(lines: deque[bytes]) -> AsyncIterator[bytes]:
+async def _chunks(lines: Iterable[bytes]) -> AsyncIterator[bytes]:
     yield b"".join(lines)
 
 

@@ -41,8 +41,10 @@ async def iterate(items: Generator[T, None, None]) -> AsyncGenerator[T, None]:
             ahead = _start(step)
             yield item
     finally:
-        await _settled(ahead)
-        items.close()
+        try:
+            await _settled(ahead)
+        finally:
+            items.close()
 
 
 def _start(call: Callable[[], T]) -> asyncio.Future[T]:
@@ -58,11 +60,18 @@ async def _finished(step: asyncio.Future[T]) -> T:
 
 
 async def _settled(step: asyncio.Future[T]) -> None:
-    """Wait until a step has ended, whoever asks to stop waiting in the meantime."""
+    """Wait until a step has ended; whoever asks to stop waiting in the meantime is heard then.
+
+    Raises:
+        asyncio.CancelledError: the wait was cancelled; the step is over all the same.
+    """
+    cancelled: asyncio.CancelledError | None = None
     while not step.done():
         try:
             await asyncio.wait([step])
-        except asyncio.CancelledError:
-            continue
+        except asyncio.CancelledError as error:
+            cancelled = error
     if not step.cancelled():
         step.exception()
+    if cancelled is not None:
+        raise cancelled

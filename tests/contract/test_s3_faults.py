@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from typing import cast
 
 import pytest
 import pytest_asyncio
 
 from tests.support import faulty_s3, s3, stores
 from tests.support.cluster.s3_servers import S3Server
-from tests.support.faulty_s3 import Fault, FaultyS3, Hanging, Late
+from tests.support.faulty_s3 import Answer, Fault, FaultyS3, Hanging, Late, Request, Send
 from varflow.errors import (
     CorruptObject,
     InvalidInput,
@@ -175,6 +176,41 @@ async def test_a_session_that_has_ended_is_a_store_that_is_away(
     assert await stores.data_of(store, "r") == b"1"
 
 
+def bare(_request: Request, _send: Send) -> Answer:
+    """What a page before the network says, or a server that speaks something else."""
+    return Answer(200, [], b"<html>")
+
+
+async def test_an_answer_that_is_not_s3s_is_a_store_that_is_away(
+    store: S3Store, proxy: FaultyS3
+) -> None:
+    proxy.fail("GET", *[bare] * 6)
+    with pytest.raises(StoreUnavailable, match="ETag"):
+        await store.get("r")
+    with pytest.raises(StoreUnavailable, match="ETag"):
+        await stores.body_of(store, "b")
+
+
+async def test_a_write_with_an_answer_that_is_not_s3s_is_sent_again(
+    store: S3Store, proxy: FaultyS3
+) -> None:
+    proxy.fail("PUT", bare)
+    await store.put("r", b"1", condition=ABSENT)
+    assert proxy.take() == ["PUT", "GET", "PUT"]
+
+
+async def test_a_listing_that_cannot_go_on_is_an_error(store: S3Store, proxy: FaultyS3) -> None:
+    def cut(request: Request, send: Send) -> Answer:
+        answer = send(request)
+        body = answer.body.replace(b"<IsTruncated>false", b"<IsTruncated>true")
+        return Answer(answer.status, answer.headers, body)
+
+    await store.put("r", b"1")
+    proxy.fail("GET list-type", cut, cut, cut)
+    with pytest.raises(StoreUnavailable, match="NextContinuationToken"):
+        await stores.paths_in(store)
+
+
 @pytest.mark.parametrize("size", [0, 2, 60])
 async def test_an_error_that_is_cut_is_asked_for_again(
     size: int, store: S3Store, proxy: FaultyS3
@@ -308,6 +344,21 @@ async def test_a_writer_who_comes_back_too_late_meets_a_conflict(
     assert await stores.data_of(store, "r") == b"first"
 
 
+@pytest.mark.parametrize(("kind", "times"), [("PUT", 2), ("GET", 1)])
+@conditions
+async def test_a_lost_write_about_which_the_server_then_says_nothing_is_unknown(
+    is_new: bool, kind: str, times: int, store: S3Store, proxy: FaultyS3
+) -> None:
+    condition = await condition_of(store, is_new=is_new)
+    late = Late()
+    proxy.fail("PUT", late)
+    proxy.fail(kind, *[faulty_s3.answering(403, "AccessDenied")] * times)
+    with pytest.raises(StoreUnavailable, match="not known"):
+        await store.put("r", b"new", condition=condition)
+    late.catch_up()
+    assert await stores.data_of(store, "r") == b"new"
+
+
 @conditions
 @pytest.mark.parametrize(
     ("status", "code"), [(429, "TooManyRequests"), (409, "ConditionalRequestConflict")]
@@ -402,6 +453,22 @@ async def test_a_body_that_was_replaced_while_it_was_cut_is_never_mixed(
     proxy.fail("GET", faulty_s3.cutting(CHUNK_BYTES), faulty_s3.after(replace))
     with pytest.raises(CorruptObject, match="replaced"):
         await stores.body_of(store, "b")
+
+
+async def test_a_reader_may_stop_while_a_body_is_taken_up_again(
+    store: S3Store, proxy: FaultyS3, hanging: Hanging
+) -> None:
+    await store.write_body("b", stores.chunks_of(BIG))
+    proxy.fail("GET", faulty_s3.cutting(CHUNK_BYTES), hanging)
+    stream = store.read_body("b")
+    await anext(stream)
+    assert await asyncio.to_thread(hanging.has_begun.wait, 10)
+    closing = asyncio.ensure_future(cast("AsyncGenerator[bytes, None]", stream).aclose())
+    await asyncio.sleep(0)
+
+    assert not closing.done()
+    hanging.end()
+    await closing
 
 
 @blips

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.support import encryption, s3, stores
 from tests.support.cluster.s3_servers import S3Server
 from tests.support.crashing import WrappedStore
 from tests.support.faulty_s3 import FaultyS3
-from tests.support.variables import OWNERS, Clock, address
+from tests.support.variables import OWNERS, Clock, address, make_value
 from varflow.variables import paths, records
 from varflow.variables.records import Pending, Record
 from varflow.variables.scopes import Address, Scope, StateAddress
@@ -154,6 +155,21 @@ async def test_a_replaced_body_goes_once_it_was_unnamed_for_long(world: World) -
     assert await variable.bytes() == LARGE[1:]
 
 
+async def test_a_body_that_was_named_after_a_sweep_is_not_old_at_the_next(world: World) -> None:
+    """It may have been replaced a second ago, and be being read."""
+    world.clock.now = time.time()
+    variables = await world.open()
+    content = await variables.store_content(OWNERS, LARGE)
+    await world.sweep()
+    await variables.commit(paths.decision(OWNERS, "1"), [Change(K, content)])
+    await variables.end_instance(OWNERS)
+    world.clock.now += LATER
+    await variables.set(K, b"newer")
+
+    assert kinds(await world.sweep()) == [(Kind.ORPHANED_BODY, False, False)]
+    assert len(await bodies(world)) == 1
+
+
 async def test_looking_alone_changes_nothing(world: World) -> None:
     variables = await world.open()
     await variables.set(K, LARGE)
@@ -195,9 +211,7 @@ async def test_bodies_that_only_a_claim_or_a_decision_names_stay(world: World) -
     assert seen.current is not None
     new = replace(seen.current, body=claimed.body)
     pending = Pending(txn="t", decision=paths.decision(OWNERS, "d"), tag=None, new=new)
-    await pendings.write(
-        world.store, paths.variable(K), Record(seen.current, pending, "n"), condition=seen.condition
-    )
+    await pendings.write(world.store, paths.variable(K), seen.current, over=seen, pending=pending)
     named = await variables.store_content(OWNERS, LARGE)
     decision = Decision(
         kind=decisions.Kind.COMMITTED, nonce="n", at=0.0, bodies=(named.body or "",)
@@ -381,6 +395,32 @@ async def test_a_bucket_is_never_asked_to_delete_a_record(
     assert all("/bodies/" in target for target in deleted)
 
 
+async def test_a_dead_claim_needs_no_body(world: World) -> None:
+    """Whoever gives a commit up removes its bodies, and may not reach its claims."""
+    variables = await world.open()
+    await variables.set(K, LARGE)
+    seen = await pendings.read(world.store, paths.variable(K))
+    assert seen.current is not None
+    new = replace(seen.current, body="removed")
+    pending = Pending(txn="t", decision=paths.decision(OWNERS, "d"), tag="gone", new=new)
+    await pendings.write(world.store, paths.variable(K), seen.current, over=seen, pending=pending)
+
+    found = await world.sweep(is_repairing=False)
+    assert [it.finding.kind for it in found] == [Kind.HALF_DONE_COMMIT]
+
+
+async def test_a_claim_whose_decision_cannot_be_read_needs_its_body(world: World) -> None:
+    name, path = paths.decision(OWNERS, "d"), paths.variable(K)
+    new = make_value(None, body="removed")
+    pending = Pending(txn="t", decision=name, tag="gone", new=new)
+    await pendings.write(world.store, path, None, over=pendings.NOTHING, pending=pending)
+    await world.store.put(name, b"not ours")
+
+    found = await world.sweep(is_repairing=False)
+    kinds_found = {it.finding.kind for it in found}
+    assert kinds_found == {Kind.HALF_DONE_COMMIT, Kind.BROKEN_DECISION, Kind.MISSING_BODY}
+
+
 @pytest.mark.parametrize("is_committed", [True, False], ids=["committed", "dead"])
 async def test_a_half_done_commit_is_finished_or_undone(world: World, is_committed: bool) -> None:
     variables = await world.open()
@@ -391,9 +431,7 @@ async def test_a_half_done_commit_is_finished_or_undone(world: World, is_committ
     assert new is not None
     name = paths.decision(OWNERS, "d")
     pending = Pending(txn="t", decision=name, tag="gone", new=replace(new, rev="2-aaaaaaaa"))
-    await pendings.write(
-        world.store, paths.variable(K), Record(seen.current, pending, "n"), condition=seen.condition
-    )
+    await pendings.write(world.store, paths.variable(K), seen.current, over=seen, pending=pending)
     kind = decisions.Kind.COMMITTED if is_committed else decisions.Kind.ABORTED
     decision = Decision(kind=kind, nonce="n", at=0.0, txn="t", changes=(paths.variable(K),))
     await world.store.put(name, decisions.encode(decision))
@@ -481,7 +519,8 @@ class Writer:
 
 async def test_sweeping_all_the_time_loses_nothing_beside_writers(world: World) -> None:
     """A round is a write of everybody; what is unnamed for three of them may go."""
-    ages, clock, removed = Ages(unsettled=3.0, unused=3.0), Clock(0.0), list[str]()
+    ages, began, removed = Ages(unsettled=3.0, unused=3.0), time.time(), list[str]()
+    clock = Clock(began)
     writers = [Writer(number, await world.open(history=1)) for number in range(3)]
 
     async def sweep() -> None:
@@ -495,7 +534,7 @@ async def test_sweeping_all_the_time_loses_nothing_beside_writers(world: World) 
 
     sweeping = asyncio.create_task(sweep())
     for round_ in range(10):
-        clock.now = float(round_)
+        clock.now = began + round_
         await asyncio.gather(*(writer.write(round_) for writer in writers))
         await asyncio.gather(*(writer.check() for writer in writers))
         assert not sweeping.done(), sweeping

@@ -417,6 +417,13 @@ async def test_pages_have_each_key_once_in_the_order_of_its_bytes(
     assert seen == sorted(set(keys) - {"k000", "k001"}, key=str.encode)
 
 
+async def test_a_prefix_that_no_key_has_lists_nothing(variables: Variables) -> None:
+    await variables.set(K, b"v")
+    for prefix in ("/", "k//", "k/", "../", "\0", "k\n", "\ud800", "k" * 300):
+        found = variables.list(OWNERS, Scope.NAMESPACE, prefix=prefix)
+        assert [info.key async for info in found] == [], ascii(prefix)
+
+
 async def page_of(variables: Variables, *, after: str, length: int) -> list[str]:
     page: list[str] = []
     listed = variables.list(OWNERS, Scope.NAMESPACE, after=after)

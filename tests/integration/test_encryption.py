@@ -18,7 +18,9 @@ from tests.support.cluster.s3_servers import S3Server
 from tests.support.encryption import RING, SECOND
 from tests.support.instances import Call, Json, World, action
 from tests.support.operators import OperatorProcess
-from varflow.errors import EncryptionKeyMissing
+from tests.support.sidecars import eventually
+from tests.support.stand_in_stores import AwayStore
+from varflow.errors import EncryptionKeyMissing, StoreError
 from varflow.variables import paths
 from varflow.variables.encryption.keyrings import KeyRing
 from varflow.variables.encryption.policies import Policy
@@ -134,6 +136,27 @@ async def test_a_secret_without_keys_is_named(
 async def test_a_namespace_that_is_gone_has_no_keys(cluster: Cluster, store: MemoryStore) -> None:
     with pytest.raises(EncryptionKeyMissing, match="is gone"):
         await keeper(cluster, store).find("0000")
+
+
+async def test_a_store_that_refuses_to_tell_of_lost_keys_ends_nothing(
+    cluster: Cluster,
+    owners: Owners,
+    namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(keeping, "LOOK_SECONDS", 0.0)
+    store = AwayStore()
+    keys = keeper(cluster, store)
+    await keys.find(owners.namespace)
+    await cluster.delete(SECRET, namespace, names.ENCRYPTION_SECRET)
+    store.error, store.is_away = StoreError("access denied"), True
+    running = asyncio.create_task(keys.run())
+    await eventually(lambda: "access denied" in caplog.text or running.done())
+
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 class Clock:

@@ -164,6 +164,25 @@ async def test_credentials_for_another_place_are_replaced_at_once(
     assert await world.text(workflow) != first
 
 
+async def test_a_namespace_that_was_made_anew_keeps_its_own_credentials(
+    world: World, workflow: Object, kubectl: Kubectl, namespace: str, controllers: None
+) -> None:
+    lender = world.lender()
+    await lender.lend(workflow)
+    due = terms.due_at(await world.lent(workflow))
+    kubectl("delete", "namespace", namespace)
+    kubectl("create", "namespace", namespace)
+    anew = await make_workflow(world.cluster, namespace)
+    await lender.lend(anew)
+    own = await world.text(anew)
+    assert terms.due_at(await world.lent(anew)) > due
+
+    world.clock.now = due
+    await lender.renew()
+
+    assert await world.text(anew) == own
+
+
 async def test_a_namespace_without_workflows_is_not_renewed(world: World, workflow: Object) -> None:
     lender = world.lender()
     await lender.lend(workflow)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable
+
 import orjson
 import pytest
 
 from tests.support.stores import chunks_of
 from tests.support.variables import OWNERS
 from varflow import logs
-from varflow.errors import CorruptObject
+from varflow.errors import CorruptObject, StoreUnavailable
 from varflow.logs import FUNCTION, Level, LogLine, StoreLog
 from varflow.variables import paths
 from varflow.variables.stores.memory import MemoryStore
@@ -43,6 +45,30 @@ async def test_lines_are_read_back() -> None:
         ("said", "function", Level.ERROR),
     ]
     assert await read(store, after=found[-1].chunk) == []
+
+
+class AwayStore(MemoryStore):
+    """Takes no chunks before a test says so."""
+
+    is_away = True
+
+    async def write_body(self, path: str, chunks: AsyncIterable[bytes]) -> int:
+        if self.is_away:
+            raise StoreUnavailable("away")
+        return await super().write_body(path, chunks)
+
+
+async def test_how_many_lines_are_missing_is_said_once_however_often_it_was_tried() -> None:
+    store = AwayStore()
+    log = StoreLog(store, note_dropped=lambda: None)
+    for letter in "abc":
+        log.write(OWNERS, letter * 9 * 1024 * 1024, source="a")
+    for _ in range(3):
+        await log.flush(OWNERS)
+    store.is_away = False
+    await log.close()
+
+    assert sorted(line.text[:8] for line in await read(store)) == ["2 lines ", "c" * 8]
 
 
 async def test_lines_of_several_writers_come_in_order_of_time() -> None:

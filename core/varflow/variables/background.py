@@ -54,16 +54,19 @@ async def all_of(*work: Awaitable[T]) -> list[T]:
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    """Await `work` to its end, also when the caller is cancelled; only then be cancelled.
+    """Await `work` to its end, also when the caller is cancelled, be it again and again.
 
-    So that it is known what became of a write before anybody acts on it.
+    Only then be cancelled: it is known what became of a write before anybody acts on it.
     """
     task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        if not task.done():
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
             await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # seen: the cancellation is what the caller hears of
-        raise
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # seen: the cancellation is what the caller hears of
+    raise cancelled

@@ -44,6 +44,11 @@ def find_fault(text: str) -> str | None:
     return None
 
 
+def can_begin_with(text: str) -> bool:
+    """Tell whether there are keys that begin so."""
+    return "/" not in text and _is_printable_utf8(text) and len(text.encode()) <= MAX_BYTES
+
+
 def shown(text: str) -> str:
     """Return a name for a message, quoted and not too long."""
     return ascii(text if len(text) <= 64 else text[:61] + "...")

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final, TypeVar
 
+from varflow.variables import keys
 from varflow.variables.stores.base import Listed, ObjectStore, Versioned
 from varflow.variables.stores.scanning import Scan, Scanning
 
@@ -23,19 +24,24 @@ _AHEAD: Final = 16
 
 async def read_each(
     store: ObjectStore,
-    prefix: str,
+    start: str,
     make: Callable[[str, Versioned], Awaitable[T | None]],
     *,
+    prefix: str = "",
     after: str = "",
 ) -> AsyncGenerator[T, None]:
-    """Yield what `make` gives for each record whose path begins with `prefix`, in order.
+    """Yield what `make` gives for each record of a scope, in order.
 
     Args:
         store: What is listed.
-        prefix: Of the paths.
+        start: Of the paths: the scope's.
         make: Is given a path and what is there; what it gives None for is left out.
-        after: Only paths greater than it.
+        prefix: Only keys that begin with it; no driver is asked for what no key begins with.
+        after: Only keys greater than it.
     """
+    if not keys.can_begin_with(prefix):
+        return
+    prefix, after = start + prefix, after and start + after
 
     async def find_listed(listed: Listed) -> T | None:
         found = await store.get(listed.path)

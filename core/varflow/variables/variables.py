@@ -290,7 +290,7 @@ class Variables:
             address = make_address(path.removeprefix(start))
             return VariableInfo(address, value) if value else None
 
-        return listings.read_each(self.store, start + prefix, make, after=after and start + after)
+        return listings.read_each(self.store, start, make, prefix=prefix, after=after)
 
     async def _store_spool(self, owners: Owners, spooled: Spool) -> Stored:
         return await contents.store_spool(self.store, owners, spooled, max_bytes=self._max_bytes)

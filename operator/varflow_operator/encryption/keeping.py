@@ -22,7 +22,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from varflow.errors import ClusterError, EncryptionKeyMissing, ObjectExists, StoreUnavailable
+from varflow.errors import (
+    ClusterError,
+    EncryptionKeyMissing,
+    ObjectExists,
+    StoreError,
+    StoreUnavailable,
+)
 from varflow.variables.encryption.keyrings import KEY_BYTES, Key, KeyRing
 from varflow.variables.encryption.policies import Policy
 from varflow.variables.stores.base import ObjectStore
@@ -119,7 +125,7 @@ class NamespaceKeys:
             for namespace in list(self._known):
                 try:
                     await self.find(namespace)
-                except (EncryptionKeyMissing, StoreUnavailable) as error:
+                except StoreError as error:
                     _logger.warning("%s", error.message)
 
     def _is_old(self, known: _Known, wanted: bytes | None) -> bool:

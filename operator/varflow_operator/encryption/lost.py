@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
-from varflow.errors import EncryptionKeyMissing
+from varflow.errors import CorruptObject, EncryptionKeyMissing
 from varflow.variables import paths
 from varflow.variables.background import all_of
 from varflow.variables.encryption.headers import HEADER_BYTES, is_sealed
@@ -60,4 +60,7 @@ async def _batches(store: ObjectStore, prefix: str) -> AsyncIterator[list[str]]:
 
 async def _is_sealed(store: ObjectStore, path: str) -> bool:
     stream = store.read_body(path, length=HEADER_BYTES)
-    return is_sealed(b"".join([chunk async for chunk in stream]))
+    try:
+        return is_sealed(b"".join([chunk async for chunk in stream]))
+    except CorruptObject:
+        return False  # removed since it was listed

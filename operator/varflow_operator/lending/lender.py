@@ -108,6 +108,7 @@ class Lender:
         self._tell = tell
         self._clock = clock
         self._loans: dict[str, _Loan] = {}
+        """By the namespace's name, as is the Secret: who was made anew replaces who was there."""
         self._locks: dict[str, asyncio.Lock] = {}
         self._told: set[str] = set()
         self._is_tried = False
@@ -141,27 +142,40 @@ class Lender:
 
     async def renew(self) -> None:
         """Renew what is due, in the namespaces that have workflows."""
-        for uid, loan in list(self._loans.items()):
+        for loan in list(self._loans.values()):
             if self._clock() < loan.due_at:
                 continue
             try:
-                if not await self._has_workflows(loan.name):
-                    del self._loans[uid]
-                elif (await self._find(loan.name, loan.owners)).is_lent != loan.is_lent:
+                if await self._is_other_now(loan):
                     self._changed(loan.name)
             except VarflowError as error:
                 _logger.warning("credentials for namespace %s: %s", loan.name, error.message)
+
+    async def _is_other_now(self, loan: _Loan) -> bool:
+        """Renew a loan or forget it; tell whether sidecars get others than before."""
+        is_wanted = await self._has_workflows(loan.name)
+        async with self._lock(loan.name):
+            present = self._loans.get(loan.name)
+            if present is loan and is_wanted:
+                present = self._loans[loan.name] = await self._look(loan.name, loan.owners)
+            elif present is loan:
+                present = None
+                del self._loans[loan.name]
+            return present is not None and present.is_lent != loan.is_lent
 
     async def _has_workflows(self, namespace: str) -> bool:
         async with aclosing(self._cluster.list(WORKFLOW, namespace)) as found:
             return await anext(found, None) is not None
 
     async def _find(self, name: str, owners: Owners) -> _Loan:
-        async with self._locks.setdefault(owners.namespace, asyncio.Lock()):
-            loan = self._loans.get(owners.namespace)
-            if loan is None or self._clock() >= loan.due_at:
-                loan = self._loans[owners.namespace] = await self._look(name, owners)
+        async with self._lock(name):
+            loan = self._loans.get(name)
+            if loan is None or loan.owners != owners or self._clock() >= loan.due_at:
+                loan = self._loans[name] = await self._look(name, owners)
             return loan
+
+    def _lock(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
 
     async def _look(self, name: str, owners: Owners) -> _Loan:
         """Look at a namespace's Secret, and write it anew if that is due."""

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_RANGE: Final = re.compile(r"bytes=(\d{0,99})-(\d{0,99})", re.ASCII)
+"""More digits are no position, and too many of them no number that Python reads."""
 
 
 class Unsatisfiable(Exception):

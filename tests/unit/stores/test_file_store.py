@@ -6,6 +6,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,7 +25,7 @@ from varflow.errors import (
     StoreUnavailable,
 )
 from varflow.variables.stores import file_errors, file_locks
-from varflow.variables.stores.base import ABSENT, Conflict
+from varflow.variables.stores.base import ABSENT, CHUNK_BYTES, Conflict
 from varflow.variables.stores.file import FileStore
 
 
@@ -512,3 +513,28 @@ async def test_a_scan_names_the_record_that_cannot_be_read(
         patch.setattr(os, "open", refuse)
         with pytest.raises(StoreError, match="store/a/r150="):
             assert [path async for path, _ in store.scan("a/")]
+
+
+async def test_what_broke_a_body_off_is_told_also_when_nothing_can_be_removed(
+    store: FileStore, folder: Path
+) -> None:
+    error = ValueError("the client went away")
+
+    async def source() -> AsyncIterator[bytes]:
+        for _ in range(2):
+            yield bytes(CHUNK_BYTES)
+        shutil.rmtree(folder)
+        raise error
+
+    with pytest.raises(ValueError, match="went away") as raised:
+        await store.write_body("b", source())
+    assert raised.value is error
+    assert "something may be left" in raised.value.__notes__[0]
+
+
+async def test_looking_for_leftovers_in_a_folder_that_is_gone_is_a_store_error(
+    store: FileStore, folder: Path
+) -> None:
+    shutil.rmtree(folder)
+    with pytest.raises(StoreUnavailable):
+        [found async for found in store.list_unfinished("")]

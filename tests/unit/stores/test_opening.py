@@ -61,7 +61,9 @@ def test_a_url_says_how_many_older_revisions_are_kept(url: str, kept: int, shown
     assert opening.open_store(url).url == shown
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "1001", "²"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "-1", "1.5", "1001", "²", "9" * 5000], ids=lambda text: text[:4]
+)
 def test_a_history_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="history"):
         opening.find_history(f"file:///a?history={text}")
@@ -119,7 +121,17 @@ def test_only_opening_an_s3_store_loads_boto3(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("url", ["s3://key:hunter2@host/bucket", "gs://key:hunter2@host/bucket"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://key:hunter2@host/bucket",
+        "gs://key:hunter2@host/bucket",
+        "file://key:hunter2@host/folder",
+        "s3//key:hunter2@host/bucket",
+        "//key:hunter2@host/bucket",
+        "key@hunter2",
+    ],
+)
 def test_a_url_that_is_refused_does_not_show_its_credentials(url: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         opening.open_store(url)

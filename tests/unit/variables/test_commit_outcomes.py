@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
@@ -336,16 +336,52 @@ def test_a_commit_that_fails_can_be_asked_again_with_the_same_changes(
     loop.run_until_complete(run())
 
 
-async def test_a_commit_that_fails_while_preparing_leaves_no_claim() -> None:
+@pytest.mark.parametrize("is_late", [False, True], ids=["not written", "written"])
+async def test_a_commit_that_fails_while_preparing_leaves_no_claim(is_late: bool) -> None:
     store = FailingStore()
     variables = Variables(store)
-    store.path = paths.variable(C)
+    store.path, store.is_late = paths.variable(B), is_late
     with pytest.raises(StoreUnavailable):
         await variables.commit(D, [change(A, b"a"), change(B, b"b"), change(C, b"c")])
+    store.path = ""
     await variables.settle()
 
-    for where in (A, B):
+    for where in (A, B, C):
         assert (await pendings.read(store, paths.variable(where))).pending is None
+
+
+class OvertakenStore(MemoryStore):
+    """Has somebody else do something just before an action is decided."""
+
+    overtake: Callable[[], Awaitable[object]] | None = None
+
+    async def put(self, path: str, data: bytes, *, condition: Condition = None) -> str:
+        if path == D and self.overtake is not None:
+            overtake, self.overtake = self.overtake, None
+            await overtake()
+        return await super().put(path, data, condition=condition)
+
+
+async def test_an_attempt_that_is_overtaken_leaves_no_claim() -> None:
+    store = OvertakenStore()
+    slow, quick = (Variables(store) for _ in range(2))
+    store.overtake = lambda: quick.commit(D, [change(A, b"quick")])
+    outcome = await slow.commit(D, [change(B, b"slow")])
+    await slow.settle()
+
+    assert outcome.adopted
+    assert (await pendings.read(store, paths.variable(B))).pending is None
+
+
+async def test_an_attempt_that_is_given_up_while_it_prepares_leaves_no_claim() -> None:
+    store = OvertakenStore()
+    variables = Variables(store)
+    store.overtake = lambda: variables.abandon(D)
+    with pytest.raises(ActionAbandoned):
+        await variables.commit(D, [change(C, b"c")])
+    await variables.settle()
+
+    assert (await pendings.read(store, paths.variable(C))).pending is None
 
 
 async def test_a_commit_cancelled_while_it_decides_is_whole() -> None:
@@ -369,6 +405,11 @@ async def test_a_commit_cancelled_while_it_decides_is_whole() -> None:
 
 
 # Meeting a commit under way
+
+
+async def test_a_writer_may_lose_any_number_of_races(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pendings, "_jitter", lambda: 0.0)
+    await pendings.pause(5000)
 
 
 def claimed(tag: str | None, current: Value | None) -> Record:

@@ -464,6 +464,19 @@ async def test_what_a_cancelled_write_has_written_stays_an_older_revision() -> N
     assert await older.bytes() == LARGE
 
 
+async def test_of_what_two_write_in_turn_the_last_revisions_are_kept(store: MemoryStore) -> None:
+    one, other = (Variables(store, history=2) for _ in range(2))
+    await one.set(K, b"1")
+    for data in (b"2", b"3", b"4"):
+        await other.set(K, data)
+        await other.settle()
+    await one.set(K, b"5")
+    await one.settle()
+
+    older = [info.open(store) for info in await one.revisions(K)]
+    assert [await it.bytes() for it in older] == [b"4", b"3"]
+
+
 class LateListingStore(MemoryStore):
     """Lists no revisions before a test says so."""
 
@@ -505,6 +518,24 @@ async def test_a_cancelled_write_is_whole_or_not_there() -> None:
     await store.reached.wait()
     task.cancel()
     asyncio.get_running_loop().call_soon(store.may_go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await variables.settle()
+
+    assert await value_of(variables) == LARGE
+
+
+async def test_a_write_that_is_cancelled_twice_is_whole_or_not_there() -> None:
+    store = RefusingStore()
+    store.may_go_on.clear()
+    variables = Variables(store)
+    task = asyncio.create_task(variables.set(K, LARGE))
+    await store.reached.wait()
+    for _ in range(3):  # by its caller, and again because the program ends
+        task.cancel()
+        await asyncio.sleep(0)
+    await variables.settle()
+    store.may_go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await task
     await variables.settle()

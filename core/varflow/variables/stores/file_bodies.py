@@ -193,8 +193,8 @@ async def write(chunks: AsyncIterable[bytes], target: Target, *, threads: Thread
                 step = target.finish if is_last else target.append
                 ahead = threads.start(functools.partial(step, batch))
         return await ahead.result() if ahead else 0
-    except BaseException:
-        await streams.clean_up(target.discard, threads)
+    except BaseException as error:
+        await streams.discard(target.discard, threads, broken_by=error)
         raise
 
 

@@ -119,7 +119,11 @@ class Temps:
         return False
 
     def _dead(self) -> list[str]:
-        sessions = [f"{FOLDER}/{name}" for name in os.listdir(self._tree.shown(FOLDER))]
+        folder = self._tree.shown(FOLDER)
+        try:
+            sessions = [f"{FOLDER}/{name}" for name in os.listdir(folder)]
+        except OSError as error:
+            raise file_errors.failed_read(error, folder) from error
         own = self._session
         return [it for it in sessions if it != own and not _may_be_alive(self._tree.shown(it))]
 

@@ -28,6 +28,7 @@ MAX_HISTORY: Final = 1000
 """More would make the listing of one variable's revisions a matter of seconds."""
 
 _HISTORY: Final = "history="
+_HISTORY_DIGITS: Final = 9
 _SUPPORTED: Final = "memory:, file:///folder or s3://bucket/prefix"
 
 
@@ -46,8 +47,8 @@ def open_store(
     """
     scheme, colon, rest = _split_history(url)[0].partition(":")
     if not colon or "/" in scheme:
-        hint = urllib.parse.quote(os.path.abspath(url)) if url else "/folder"
-        raise InvalidInput(f"store {url!r} is no URL; for a folder write file://{hint}")
+        hint = "/folder" if not url or "@" in url else urllib.parse.quote(os.path.abspath(url))
+        raise InvalidInput(f"{_shown(url)} is no URL; for a folder write file://{hint}")
     match scheme.lower():
         case "memory" if not rest:
             return MemoryStore()
@@ -67,7 +68,8 @@ def find_history(url: str) -> int:
         InvalidInput: what it says is no number in range.
     """
     _, text = _split_history(url)
-    if not (text.isascii() and text.isdecimal() and int(text) <= MAX_HISTORY):
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _HISTORY_DIGITS
+    if not is_number or int(text) > MAX_HISTORY:
         raise InvalidInput(
             f"history={text[:32]!a} of the store is no number from 0 to {MAX_HISTORY}"
         )
@@ -97,11 +99,16 @@ def _parse_folder(url: str, rest: str) -> Path:
     host, slash, path = rest.removeprefix("//").partition("/")
     if not rest.startswith("//") or not slash or host not in {"", "localhost"}:
         raise InvalidInput(
-            f"store {url!r} names no folder of this machine; write file:///folder, in full"
+            f"{_shown(url)} names no folder of this machine; write file:///folder, in full"
         )
     if "?" in path or "#" in path:
-        raise InvalidInput(f"store {url!r} has '?' or '#'; in a folder's name write %3F or %23")
+        raise InvalidInput(f"{_shown(url)} has '?' or '#'; in a folder's name write %3F or %23")
     folder = os.fsdecode(urllib.parse.unquote_to_bytes("/" + path))
     if "\0" in folder:
-        raise InvalidInput(f"store {url!r} has %00, which no folder's name holds")
+        raise InvalidInput(f"{_shown(url)} has %00, which no folder's name holds")
     return Path(folder)
+
+
+def _shown(url: str) -> str:
+    """Return what to call a store in a message: not by what may hold credentials."""
+    return "the store" if "@" in url else f"store {url!r}"

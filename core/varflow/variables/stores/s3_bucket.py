@@ -43,11 +43,11 @@ class UploadPage:
 class Stream:
     """An object's bytes on their way."""
 
-    def __init__(self, answer: dict[str, Any], what: str, *, size: int) -> None:
-        self.etag: Final[str] = answer["ETag"]
+    def __init__(self, body: Any, what: str, *, etag: str, size: int) -> None:
+        self.etag: Final = etag
         self.size: Final = size
         """Of the whole object."""
-        self._body: Final[Any] = answer["Body"]
+        self._body: Final[Any] = body
         self._what: Final = what
 
     def read(self, size: int) -> bytes:
@@ -132,14 +132,22 @@ class Bucket:
             asked["IfMatch"] = etag
         with self._reading(path):
             answer = self._client.get_object(**self._object(path), **asked)
+            try:
+                return self._stream(answer, path, start=start if "Range" in asked else None)
+            except BaseException:
+                answer["Body"].close()
+                raise
+
+    def _stream(self, answer: dict[str, Any], path: str, *, start: int | None) -> Stream:
+        """Read the answer to a request for all, or from `start` on."""
         size = answer["ContentLength"]
-        if "Range" in asked:
+        if start is not None:
             given = _CONTENT_RANGE.fullmatch(answer.get("ContentRange", ""))
             if not given or int(given[1]) != start:
-                answer["Body"].close()
                 raise StoreError(f"cannot read {self.shown(path)}: the server ignores ranges")
             size = int(given[2])
-        return Stream(answer, f"read {self.shown(path)}", size=size)
+        what = f"read {self.shown(path)}"
+        return Stream(answer["Body"], what, etag=answer["ETag"], size=size)
 
     def begin_upload(self, path: str) -> str:
         """Begin to write an object in parts, and return the upload's id."""
@@ -179,12 +187,12 @@ class Bucket:
             given["ContinuationToken"] = token
         elif after:
             given["StartAfter"] = self._location.prefix + s3_keys.key_of(after)
-        answer = self._list(f"list s3://{self._location.bucket}/{given['Prefix']}", **given)
+        what = f"list s3://{self._location.bucket}/{given['Prefix']}"
+        answer = self._list(what, **given)
         listed = map(self._find_listed, answer.get("Contents", ()))
-        return Page(
-            [each for each in listed if each is not None],
-            answer["NextContinuationToken"] if answer.get("IsTruncated") else None,
-        )
+        with translating(what):
+            following = answer["NextContinuationToken"] if answer.get("IsTruncated") else None
+        return Page([each for each in listed if each is not None], following)
 
     def find_uploads(self, prefix: str, *, marker: tuple[str, str]) -> UploadPage:
         """Return the uploads below `prefix` that come after `marker`, a key and an id."""

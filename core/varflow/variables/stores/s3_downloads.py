@@ -48,7 +48,7 @@ class Download:
     @property
     def is_open(self) -> bool:
         """Whether `abandon` has anything to do."""
-        return self._stream is not None
+        return self._stream is not None or self.left > 0  # it may be being taken up again
 
     def abandon(self) -> None:
         """Read no further."""

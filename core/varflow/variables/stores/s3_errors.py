@@ -154,6 +154,8 @@ def translating(what: str, *, is_write: bool = False) -> Iterator[None]:
     except (botocore_errors.BotoCoreError, *_UNANSWERED) as error:
         kind, advice = _meaning_of_failure(error)
         raise kind(f"cannot {what}: {_short(str(error))}; {advice}") from error
+    except KeyError as error:
+        raise Lost(f"cannot {what}: the answer has no {error}, as S3's has; {_AGAIN}") from error
 
 
 def _answered(error: botocore_errors.ClientError, what: str, *, is_write: bool) -> Exception:

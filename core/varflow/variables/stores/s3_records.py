@@ -11,6 +11,7 @@ record is read back:
                                      condition names
     anything else                    somebody else has written, before ours took effect or after:
                                      `StoreUnavailable`, since "nothing was written" may be untrue
+    that it may not be read          likewise, and when all later tries are refused for good
 
 Comparing bytes is enough because callers put a nonce into each record (`base`), which also keeps
 S3's ETags, MD5 sums mostly, from ever coming back: the nonce stands before whatever a stranger
@@ -29,8 +30,10 @@ again is removed.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from varflow.errors import StoreUnavailable
+from varflow.errors import StoreError, StoreUnavailable
 from varflow.variables.stores import s3_repeating
 from varflow.variables.stores.base import ABSENT, Condition, Conflict, Versioned
 from varflow.variables.stores.s3_bucket import Bucket
@@ -65,7 +68,8 @@ def put(bucket: Bucket, path: str, data: bytes, *, condition: Condition, stop: S
     failure: StoreUnavailable | None = None
     while True:
         try:
-            return _put_once(bucket, path, data, condition)
+            with _leaving_open(bucket, path, lost):
+                return _put_once(bucket, path, data, condition)
         except Conflict:
             if failure is None:
                 raise
@@ -85,15 +89,33 @@ def _find_lost(
     bucket: Bucket, path: str, data: bytes, condition: Condition, lost: Lost
 ) -> str | None:
     """Return the ETag of a write whose answer was lost; None when it may be sent again."""
-    found = get(bucket, path, Stop())
+    with _leaving_open(bucket, path, lost):
+        found = get(bucket, path, Stop())
     if found is not None and found.data == data:
         return found.etag
     if _is_as_before(found, condition):
         return None
-    raise StoreUnavailable(
-        f"cannot write {bucket.shown(path)}: the answer was lost and somebody else has"
-        " written since; whether this took effect is not known"
-    ) from lost
+    raise _unknown(bucket, path, "somebody else has written since") from lost
+
+
+@contextmanager
+def _leaving_open(bucket: Bucket, path: str, lost: Lost | None) -> Iterator[None]:
+    """Do a request whose failure says nothing of the write before it, whose answer was lost."""
+    try:
+        yield
+    except StoreUnavailable:
+        raise
+    except StoreError as error:
+        if lost is None:
+            raise
+        raise _unknown(bucket, path, f"then: {error.message}") from error
+
+
+def _unknown(bucket: Bucket, path: str, why: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"cannot write {bucket.shown(path)}: the answer was lost and {why};"
+        " whether this took effect is not known"
+    )
 
 
 def _own_etag(bucket: Bucket, path: str, data: bytes) -> str:

@@ -20,7 +20,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
 from typing import Final
 
-from varflow.errors import StoreError, StoreUnavailable, TooLarge
+from varflow.errors import StoreUnavailable, TooLarge
 from varflow.variables.stores import s3_downloads, s3_records, s3_repeating, streams
 from varflow.variables.stores.s3_bucket import Bucket
 from varflow.variables.stores.s3_errors import Missing
@@ -170,10 +170,7 @@ async def write(chunks: AsyncIterable[bytes], upload: Upload, *, threads: Thread
             await sending.result()
         await threads.run(upload.finish)
     except BaseException as error:
-        try:
-            await streams.clean_up(upload.discard, threads)
-        except StoreError as left:
-            error.add_note(f"and something may be left: {left}")
+        await streams.discard(upload.discard, threads, broken_by=error)
         raise
     return size
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
-from varflow.errors import StoreUnavailable
+from varflow.errors import StoreError, StoreUnavailable
 from varflow.variables.stores.threads import Threads
 
 
@@ -54,6 +54,14 @@ async def read(source: Source, *, threads: Threads) -> AsyncGenerator[bytes, Non
     finally:
         if source.is_open:
             await clean_up(source.abandon, threads)
+
+
+async def discard(work: Callable[[], None], threads: Threads, *, broken_by: BaseException) -> None:
+    """Remove what was written of a body; what may be left is noted with what broke it off."""
+    try:
+        await clean_up(work, threads)
+    except StoreError as left:
+        broken_by.add_note(f"and something may be left: {left}")
 
 
 async def clean_up(work: Callable[[], None], threads: Threads) -> None:

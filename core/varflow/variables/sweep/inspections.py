@@ -22,7 +22,7 @@ from typing import Final
 from varflow.errors import CorruptObject
 from varflow.variables import listings, paths
 from varflow.variables.paths import Content
-from varflow.variables.records import Record, Value
+from varflow.variables.records import Record
 from varflow.variables.stores.base import Listed, ObjectStore
 from varflow.variables.sweep import findings, marks
 from varflow.variables.sweep.findings import Ages, Finding, Kind
@@ -211,17 +211,17 @@ class Inspection:
         return True
 
     def _orphaned(self, body: str, listed: Listed) -> Finding:
-        now = self._clock()
-        since = self.unnamed[body] = self.marks.unnamed.get(body, now)
-        is_due = (
-            self._is_readable and body in self.marks.unnamed and (now >= since + self._ages.unused)
-        )
+        now, unused = self._clock(), self._ages.unused
+        since = self.marks.unnamed.get(body)
+        is_due = self._is_readable and since is not None and now >= since + unused
+        if since is not None or now >= listed.modified + unused:  # else it may yet get its name
+            self.unnamed[body] = now if since is None else since
         return Finding(
             kind=Kind.ORPHANED_BODY, path=listed.path, is_due=is_due, size=listed.size, id=body
         )
 
     async def _is_missing(self, body: str, need: _Need) -> bool:
-        """Look again: the variable may have been removed with its body since it was read."""
+        """Look again: the variable may be gone since, or the body that of a commit given up."""
         if not await self._is_named_by(need.path, body):
             return False
         path = f"{self._prefix}bodies/{body}"
@@ -231,13 +231,12 @@ class Inspection:
         return await self._is_named_by(need.path, body)
 
     async def _is_named_by(self, path: str, body: str) -> bool:
-        record = (await pendings.read(self._store, path)).record
-        return record is not None and body in _bodies(record)
-
-
-def _bodies(record: Record) -> set[str | None]:
-    new: Value | None = record.pending.new if record.pending is not None else None
-    return {value.body for value in (record.current, new) if value is not None}
+        seen = await pendings.read(self._store, path)
+        try:
+            value = await pendings.resolve(self._store, path, seen)
+        except CorruptObject:
+            return True  # its decision cannot be read, so this may well be its value
+        return value is not None and value.body == body
 
 
 _KINDS_OF_DAMAGE: Final = {

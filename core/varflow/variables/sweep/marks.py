@@ -3,8 +3,9 @@
 A body may go when nobody has named it for longer than any writer or reader holds on to it. Its own
 age does not tell: it may have been replaced a second ago, and be being read. So each sweep notes
 what it finds unnamed, the next one what still is, and neither depends on a process that lives that
-long. One small object for each namespace, replaced under its ETag: of two sweeps at one time, one's
-notes count.
+long. What is young is not noted: a commit may be about to name it, and if another value has its
+place by the next sweep, nobody would know that it had a name between. One small object for each
+namespace, replaced under its ETag: of two sweeps at one time, one's notes count.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from varflow.variables.records import Record
 from varflow.variables.stores.base import Conflict, ObjectStore
 from varflow.variables.stores.upkeep import Unfinished, Upkeep
 from varflow.variables.sweep import findings
@@ -54,9 +53,8 @@ class Repairs:
         seen = await self._find_still(path, Kind.EXPIRED)
         if seen is None:
             return False
-        tombstone = Record(None, None, pendings.make_nonce())
         try:
-            await pendings.write(self._store, path, tombstone, condition=seen.condition)
+            await pendings.write(self._store, path, None, over=seen)
         except Conflict:
             return False
         return True

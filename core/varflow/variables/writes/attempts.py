@@ -72,14 +72,15 @@ class Attempt:
                 return Outcome(self._result, adopted=False)
 
     async def finish(self) -> None:
-        """Make what was decided current."""
+        """Make what was decided current, and leave no claim of a round before."""
         decided = self._decided
+        prepared = [claim for claim in self._claims if claim.is_prepared]
         if decided is not None and decided.txn is not None:
-            prepared = [claim for claim in self._claims if claim.is_prepared]
             if prepared:
                 await all_of(*(claim.finish(decided.txn) for claim in prepared))
             else:
                 await pendings.finish_decision(self._store, self._path)
+        await all_of(*(claim.release() for claim in self._claims if claim not in prepared))
         await self._remove_result(decided)
 
     async def withdraw(self) -> None:
@@ -87,7 +88,7 @@ class Attempt:
         if self._is_unsure:
             await pendings.finish_decision(self._store, self._path)
             return
-        await all_of(*(claim.release() for claim in self._claims))
+        await all_of(*(claim.withdraw() for claim in self._claims))
         await self._remove_result(None)
 
     def kept_bodies(self) -> set[str]:
@@ -144,10 +145,10 @@ class Attempt:
         if self._deadline is not None and self._clock() >= self._deadline:
             raise DeadlinePassed(f"{self._path}: the action's deadline has passed; nothing changed")
         self._is_unsure = True
-        condition = Found(None, round_.tag).condition
         try:
             data = decisions.encode(decision)
-            await uninterrupted(self._store.put(self._path, data, condition=condition))
+            put = self._store.put(self._path, data, condition=self._found.condition)
+            await uninterrupted(put)
         except Conflict:
             self._is_unsure = False
             return False

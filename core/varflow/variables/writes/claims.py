@@ -14,7 +14,7 @@ from typing import Final
 
 from varflow.variables import conversions, expiries, paths, records
 from varflow.variables.expiries import Expiry
-from varflow.variables.records import Pending, Record, Value
+from varflow.variables.records import Pending, Value
 from varflow.variables.scopes import Address
 from varflow.variables.stores.base import Conflict, ObjectStore
 from varflow.variables.writes import pendings
@@ -98,7 +98,7 @@ class Claim:
         self._clock = clock
         self._writer = writer
         self._seen: Seen = NOTHING
-        self._old_txns: set[str] = set()
+        self._own_txns: set[str] = set()
 
     async def read(self) -> None:
         """Begin a round: look at the record as it is now."""
@@ -147,15 +147,20 @@ class Claim:
         content, current = self.change.content, self._seen.current
         return content is not None and current is not None and current.body == content.body
 
+    async def withdraw(self) -> None:
+        """Take the claim back, also one that nobody knows to be there: its answer was lost."""
+        await self.read()
+        await self.release()
+
     async def release(self) -> None:
-        """Take the claim back; nobody can have acted on it, since nothing was decided."""
-        if not self.is_prepared:
-            return
+        """Take the claim back, be it of a round before: nobody can have acted on it."""
         self.is_prepared = False
-        record = Record(self._seen.current, None, pendings.make_nonce())
+        pending = self._seen.pending
+        if pending is None or pending.txn not in self._own_txns:
+            return
         try:
             self._seen = await pendings.write(
-                self._store, self.path, record, condition=self._seen.condition
+                self._store, self.path, self._seen.current, over=self._seen
             )
         except Conflict:
             self._seen = await pendings.read(self._store, self.path)
@@ -169,7 +174,7 @@ class Claim:
     async def _find_current(self, *, is_patient: bool) -> Value | Blocked | None:
         """Return what a write would replace, or that another's claim is in the way."""
         pending = self._seen.pending
-        if pending is None or pending.txn in self._old_txns:
+        if pending is None or pending.txn in self._own_txns:
             return self._seen.current
         if is_patient:
             return await pendings.settle(self._store, self.path, self._seen, now=self._clock())
@@ -187,11 +192,10 @@ class Claim:
         if new is not None and self._revisions.concern(self.path):
             await self._revisions.keep(self.path, current)
         pending = Pending(txn=round_.txn, decision=round_.decision, tag=round_.tag, new=new)
-        record = Record(current, pending, pendings.make_nonce())
+        self._own_txns.add(round_.txn)
         self._seen = await pendings.write(
-            self._store, self.path, record, condition=self._seen.condition
+            self._store, self.path, current, over=self._seen, pending=pending
         )
-        self._old_txns.add(round_.txn)
         self.new, self.is_prepared = new, True
 
     def _make_new(self, current: Value | None) -> Value | None:

@@ -53,6 +53,7 @@ from varflow.variables.writes import attempts, decisions, pendings
 from varflow.variables.writes.attempts import Attempt, Outcome
 from varflow.variables.writes.claims import Change, Claim
 from varflow.variables.writes.decisions import Decision, Kind
+from varflow.variables.writes.pendings import Found
 from varflow.variables.writes.revisions import Revisions
 
 __all__ = ["ABANDONED", "Abandoned", "Change", "Commits", "Outcome"]
@@ -128,10 +129,7 @@ class Commits:
         while True:
             found = await pendings.read_decision(self._store, decision)
             if found.kind is Kind.COMMITTED:
-                self._finish_later(decision)
-                return Outcome(
-                    await attempts.read_result(self._store, decision, found), adopted=True
-                )
+                return await self._adopt(decision, found)
             if found.kind is Kind.ABANDONED:
                 return None
             abandoned = Decision(kind=Kind.ABANDONED, nonce=pendings.make_nonce(), at=self._clock())
@@ -147,10 +145,7 @@ class Commits:
         found = await pendings.read_decision(self._store, decision)
         match found.kind:
             case Kind.COMMITTED:
-                self._finish_later(decision)
-                return Outcome(
-                    await attempts.read_result(self._store, decision, found), adopted=True
-                )
+                return await self._adopt(decision, found)
             case Kind.ABANDONED:
                 return ABANDONED
             case Kind.ABORTED | None:
@@ -169,10 +164,12 @@ class Commits:
             for path in sorted(last)
         ]
 
-    def _finish_later(self, decision: str) -> None:
+    async def _adopt(self, decision: str, found: Found) -> Outcome:
+        """Return the outcome of a committed action, and finish it meanwhile or later."""
         self._background.start(
             pendings.finish_decision(self._store, decision), name=f"finishing {decision}"
         )
+        return Outcome(await attempts.read_result(self._store, decision, found), adopted=True)
 
     async def _finish(self, attempt: Attempt, bodies: dict[str | None, Change]) -> None:
         await attempt.finish()

@@ -37,7 +37,7 @@ KILL_AFTER_SECONDS: Final = 2.0
 """Longest a live claim can hold a writer up."""
 
 _POLL_FIRST, _POLL_LONGEST, _POLL_GROWTH = 0.002, 0.25, 1.7
-_PAUSE_UNIT, _PAUSE_LONGEST = 0.001, 0.1
+_PAUSE_UNIT, _PAUSE_DOUBLINGS = 0.001, 7
 
 _jitter = random.random  # spreads retries; nothing secret hangs on it
 
@@ -102,7 +102,7 @@ def make_nonce() -> str:
 async def pause(conflicts: int) -> None:
     """Wait before the next try after `conflicts` lost races, longer each time, never in step."""
     if conflicts > 1:
-        await asyncio.sleep(_jitter() * min(_PAUSE_UNIT * 2**conflicts, _PAUSE_LONGEST))
+        await asyncio.sleep(_jitter() * _PAUSE_UNIT * 2 ** min(conflicts, _PAUSE_DOUBLINGS))
 
 
 async def read(store: ObjectStore, path: str) -> Seen:
@@ -113,13 +113,21 @@ async def read(store: ObjectStore, path: str) -> Seen:
     return Seen(records.decode(found.data, path=path), found.etag)
 
 
-async def write(store: ObjectStore, path: str, record: Record, *, condition: Condition) -> Seen:
-    """Write a record and return it as a reader would see it.
+async def write(
+    store: ObjectStore,
+    path: str,
+    current: Value | None,
+    *,
+    over: Seen,
+    pending: Pending | None = None,
+) -> Seen:
+    """Write a record over the one that was seen, and return it as a reader would see it.
 
     Raises:
-        Conflict: the condition did not hold.
+        Conflict: somebody has written since.
     """
-    etag = await store.put(path, records.encode(record), condition=condition)
+    record = Record(current, pending, make_nonce())
+    etag = await store.put(path, records.encode(record), condition=over.condition)
     return Seen(record, etag)
 
 
@@ -215,8 +223,7 @@ async def clear(store: ObjectStore, path: str, *, clock: Callable[[], float]) ->
             return seen
         try:
             current = await settle(store, path, seen, now=clock())
-            record = Record(current, None, make_nonce())
-            return await write(store, path, record, condition=seen.condition)
+            return await write(store, path, current, over=seen)
         except Conflict:
             conflicts += 1
             await pause(conflicts)
@@ -235,8 +242,7 @@ async def finish(store: ObjectStore, path: str, txn: str, *, seen: Seen | None =
         if pending is None or pending.txn != txn:
             return
         try:
-            record = Record(pending.new, None, make_nonce())
-            await write(store, path, record, condition=seen.condition)
+            await write(store, path, pending.new, over=seen)
         except Conflict:
             seen, conflicts = None, conflicts + 1
             await pause(conflicts)

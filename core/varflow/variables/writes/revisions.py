@@ -18,6 +18,7 @@ the record (its values would have to move to bodies, and every reader would deco
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Final
@@ -25,9 +26,10 @@ from typing import Final
 from varflow.errors import InvalidInput
 from varflow.variables import expiries, paths
 from varflow.variables.background import all_of
-from varflow.variables.records import Record, Value
-from varflow.variables.stores.base import Listed, ObjectStore
+from varflow.variables.records import Value
+from varflow.variables.stores.base import Conflict, Listed, ObjectStore
 from varflow.variables.writes import pendings
+from varflow.variables.writes.pendings import NOTHING
 
 _REV: Final = re.compile(r'"?([0-9]{1,18}-[0-9a-f]{8})"?')
 
@@ -46,12 +48,15 @@ class Revisions:
         return self._kept > 0 and paths.has_revisions(path)
 
     async def keep(self, path: str, value: Value | None) -> None:
-        """Keep the value that is about to be replaced in the record at `path`."""
+        """Keep the value that is about to be replaced in the record at `path`.
+
+        Once only: a writer who comes too late would make it look newer than those after it.
+        """
         live = expiries.alive(value, now=self._clock())
         if live is None:
             return
-        record = Record(live, None, pendings.make_nonce())
-        await pendings.write(self._store, paths.revision(path, live.rev), record, condition=None)
+        with contextlib.suppress(Conflict):
+            await pendings.write(self._store, paths.revision(path, live.rev), live, over=NOTHING)
 
     async def find(self, path: str, live: Value | None, rev: str) -> Value | None:
         """Return one revision of the variable whose present value is `live`.

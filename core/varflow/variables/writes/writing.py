@@ -24,7 +24,7 @@ from varflow.errors import PreconditionFailed, StoreUnavailable, VariableExists
 from varflow.variables import expiries, paths
 from varflow.variables.background import Background, uninterrupted
 from varflow.variables.expiries import Ttl
-from varflow.variables.records import Record, Value
+from varflow.variables.records import Value
 from varflow.variables.scopes import AnyAddress
 from varflow.variables.stores.base import Conflict, ObjectStore
 from varflow.variables.writes import pendings
@@ -122,7 +122,8 @@ class Writing:
                 return
 
     async def _replace(self, path: str, make: Callable[[Value | None], Value]) -> Value:
-        known = self._heads.take(path)
+        # What is kept as an older revision has to be the present one: what is known may be old.
+        known = None if self._revisions.concern(path) else self._heads.take(path)
         if known is not None:
             try:
                 return await self._swap(path, known, make)
@@ -151,8 +152,7 @@ class Writing:
             self._background.start(work, name=f"tidying the older revisions of {path}")
 
     async def _write(self, path: str, value: Value | None, *, seen: Seen) -> None:
-        record = Record(value, None, pendings.make_nonce())
-        write = pendings.write(self._store, path, record, condition=seen.condition)
+        write = pendings.write(self._store, path, value, over=seen)
         # Whether a body may be removed again is known only once the write has ended.
         has_body = value is not None and value.body is not None
         self._heads.remember(path, await (uninterrupted(write) if has_body else write))
