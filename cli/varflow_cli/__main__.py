@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "lint": "Check workflow files without running them.",
     "instances": "List, watch and cancel the runs in a cluster, and read their logs.",
     "var": "List, read, write, copy and remove variables, whole scopes too.",
-    "store": "Look at a store as a whole: its promises, and what is damaged or left over.",
+    "store": "Look at a store as a whole: its promises, its faults, and what it is encrypted with.",
     "keys": "List and change the encryption keys of a namespace in a cluster.",
     "workflow": "End the life of a workflow's variables.",
     "namespace": "End the life of a namespace's variables.",

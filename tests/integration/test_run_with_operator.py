@@ -8,12 +8,16 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import time
 
 import pytest
 
 from tests.support import runs
 from tests.support.cluster.kubectl import Kubectl
 from tests.support.runs import Caller, Ended
+from varflow_cli.cluster import keys
+from varflow_cli.cluster.connecting import Access
+from varflow_cli.console.failures import Failure
 
 COUNTER = [
     {
@@ -116,6 +120,49 @@ async def test_what_is_there_stays_readable_while_the_key_changes(caller: Caller
     ended = await call(caller, "run", "-k", flow, "--json")
     assert ended.answer["output"] == {"x": 8}
     assert (await call(caller, "keys", "use", "0000")).exit_code == 2
+
+
+async def test_values_are_encrypted_anew_and_a_key_stays_while_something_needs_it(
+    caller: Caller, namespace: str
+) -> None:
+    flow = str(runs.write_workflow(caller.folder, *COUNTER))
+    await call(caller, "run", "-k", flow, "--json")
+    await call(caller, "keys", "add")
+    first, second = (await call(caller, "keys", "ls")).stdout.decode().split()
+    await call(caller, "keys", "use", second)
+
+    before = await call(caller, "store", "encrypt", "-k", "--json")
+    written = await call(caller, "store", "encrypt", "-k", "--write", "--json")
+
+    assert (before.exit_code, written.exit_code) == (1, 1)
+    assert needing(before, first)["variables"] == 1
+    assert written.answer["steps"]["sealed"] >= 1
+    assert "variables" not in needing(written, first)
+    assert needing(written, first)["instances"] > 0
+    get = ("var", "get", "-k", "--workflow", "flow", "x")
+    assert (await call(caller, *get)).stdout == b"1"
+
+    removed = [await call(caller, "keys", "rm", it, "--yes") for it in (first, second)]
+    assert [ended.exit_code for ended in removed] == [1, 2]
+    assert "the keys were changed a moment ago" in removed[0].log
+    access = Access(
+        kubeconfig=caller.environ["KUBECONFIG"], namespace=namespace, system_namespace=namespace
+    )
+    with pytest.raises(Failure, match="needed: decisions, data and logs of instances"):
+        await keys.remove(access, first, clock=tomorrow)
+    await call(caller, "keys", "add")
+    third = (await call(caller, "keys", "ls")).stdout.decode().split()[-1]
+    assert await keys.remove(access, third, clock=tomorrow) == [second, first]
+
+
+def tomorrow() -> float:
+    return time.time() + 86400
+
+
+def needing(ended: Ended, key: str) -> dict[str, int]:
+    """Return how many objects of each kind need a key."""
+    (found,) = [it for it in ended.answer["keys"] if it["id"] == key]
+    return {it["kind"]: it["objects"] for it in found["kinds"]}
 
 
 async def test_an_encrypted_store_can_be_checked_with_its_keys(caller: Caller) -> None:

@@ -28,7 +28,8 @@ def command() -> None:
     """List and change the encryption keys of a namespace in a cluster.
 
     To change the key: `add` one, wait until all function pods are new ones, then `use` it. Values
-    are encrypted with it when they are written next; the older keys stay to read the others.
+    are encrypted with it when they are written next; `varflow store encrypt -k --write` does that
+    with all of them. Then `rm` the older keys.
     """
 
 
@@ -63,6 +64,25 @@ def use(*, key_id: str, **given: Any) -> None:
     from varflow_cli.console import loops
 
     _show(loops.run(keys.use(_parse(given), key_id)))
+
+
+@command.command("rm")
+@click.argument("key_id", metavar="ID")
+@options.yes
+@_access
+def rm(*, key_id: str, is_confirmed: bool, **given: Any) -> None:
+    """Remove key ID, unless something in the store is encrypted with it.
+
+    First wait until all function pods are those that write with another one.
+    """
+    from varflow_cli.cluster import keys
+    from varflow_cli.console import loops
+
+    options.confirm(
+        f"Remove key {key_id}? What was copied elsewhere can no longer be read with these keys.",
+        is_confirmed=is_confirmed,
+    )
+    _show(loops.run(keys.remove(_parse(given), key_id)))
 
 
 def _parse(given: dict[str, Any]) -> Access:

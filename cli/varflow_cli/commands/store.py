@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,12 @@ from varflow_cli.console import choosing, failures, options, streams
 
 if TYPE_CHECKING:
     from varflow_cli.stores.checking import Whole
+    from varflow_cli.stores.renewing import Ground
 
 
 @click.group("store")
 def command() -> None:
-    """Look at a store as a whole: whether it keeps its promises, and what is in it."""
+    """Look at a store as a whole: its promises, what is in it, and what it is encrypted with."""
 
 
 @command.command(
@@ -93,6 +95,77 @@ def check(
         streams.tell(f"varflow: {note}")
     streams.tell(f"varflow: {checking.summary(report)}")
     context.exit(failures.FAILED if report.wrong else 0)
+
+
+@command.command(
+    "encrypt",
+    epilog="Exit codes: 0 everything is encrypted with the current key, 1 something is not, or the "
+    "store could not be looked through, 2 the command line is wrong, 3 nothing is in the "
+    "namespace, 6 the cluster cannot be reached.",
+)
+@options.kubernetes
+@options.store
+@options.access
+@click.option(
+    "--namespace",
+    "-n",
+    metavar="NAME",
+    help="Whose values; in a cluster by default the context's, else `default`.",
+)
+@click.option("--cluster", metavar="UID", help="Of which cluster, in a store that has a cluster's.")
+@click.option("--write", "is_writing", is_flag=True, help="Encrypt anew what needs another key.")
+@options.accept_unsafe_store
+@options.as_json
+@options.debug
+@click.pass_context
+def encrypt(context: click.Context, /, *, is_writing: bool, is_json: bool, **given: Any) -> None:
+    """Count what needs which key; with --write encrypt with the current key what needs another.
+
+    It may run beside everybody who works with the store, and be given again after it was stopped.
+    """
+    from varflow_cli.console import loops
+    from varflow_cli.stores import renewals, renewing
+
+    ground, url = _ground(context, given, is_writing=is_writing)
+    report = loops.run(renewing.encrypt(ground, is_writing=is_writing))
+    with streams.printing():
+        text = renewals.as_text(report).encode()
+        sys.stdout.buffer.write(renewals.as_json(report, url=url) if is_json else text)
+    for note in renewals.notes(report):
+        streams.tell(f"varflow: {note}")
+    streams.tell(f"varflow: {renewals.summary(report, is_writing=is_writing)}")
+    context.exit(failures.FAILED if report.remaining else 0)
+
+
+def _ground(
+    context: click.Context, given: dict[str, Any], *, is_writing: bool
+) -> tuple[Ground, str]:
+    """Return the namespace that the options name, here or in a cluster, and what to call its store.
+
+    Raises:
+        Mistake: the options do not go together.
+    """
+    in_cluster = given.pop("in_cluster")
+    choosing.check(context, in_cluster=in_cluster)
+    if not in_cluster:
+        return _local_ground(given, is_writing=is_writing)
+    from varflow_cli.cluster.connecting import Access
+    from varflow_cli.cluster.places import STORE, ClusterGround
+
+    if given["cluster"]:
+        raise failures.Mistake("--cluster is not for -k: the keys are those of that cluster")
+    return ClusterGround(access=Access.of(given), is_writing=is_writing), STORE
+
+
+def _local_ground(given: dict[str, Any], *, is_writing: bool) -> tuple[Ground, str]:
+    from varflow_cli.stores import checking, renewing, storing
+
+    url = storing.shown_store_url(given["store"])
+    owners = storing.make_owners(namespace=given["namespace"] or storing.NAMESPACE)
+    cluster = given["cluster"] or owners.cluster
+    accepts_unsafe = given["accepts_unsafe_store"] if is_writing else None
+    whole = checking.LocalWhole(url=url, cluster=cluster, accepts_unsafe_store=accepts_unsafe)
+    return renewing.LocalGround(whole=whole, owners=replace(owners, cluster=cluster)), url
 
 
 def _whole(

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final, TypeVar
 
-from varflow.variables import keys
+from varflow.variables import keys, paths
 from varflow.variables.stores.base import Listed, ObjectStore, Versioned
 from varflow.variables.stores.scanning import Scan, Scanning
 
@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 _AHEAD: Final = 16
 """Records that are read at one time."""
+_APART: Final = ("bodies/", "h/")
+"""What of a namespace is looked at in an order of its own."""
 
 
 async def read_each(
@@ -83,3 +85,25 @@ async def read_ahead(
         for task in ahead:
             task.cancel()
         await asyncio.gather(*ahead, return_exceptions=True)
+
+
+def naming(store: ObjectStore, prefix: str) -> list[AsyncIterator[Listed]]:
+    """Return listings of all that may name bodies of a namespace, to be read one after the other.
+
+    Older revisions come last: a value moves there from its record, and is there before it is
+    replaced in that. So whoever has seen the record after it has the revision still before them.
+    """
+    starts = ["", *(paths.behind(prefix + name) for name in _APART)]
+    ends = [*(prefix + name for name in _APART), None]
+    around = zip(starts, ends, strict=True)
+    records = [_between(store, prefix, start, end) for start, end in around]
+    return [*records, store.list(f"{prefix}h/")]
+
+
+async def _between(
+    store: ObjectStore, prefix: str, start: str, end: str | None
+) -> AsyncIterator[Listed]:
+    async for listed in store.list(prefix, after=start):
+        if end is not None and listed.path >= end:
+            return
+        yield listed

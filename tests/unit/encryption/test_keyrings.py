@@ -32,6 +32,13 @@ def test_a_new_key_is_not_written_with_until_it_is_used() -> None:
     assert ring.using(SECOND).find(FIRST.id) == FIRST
 
 
+def test_without_a_key_the_others_stay_in_their_order() -> None:
+    third = Key.of(bytes(32))
+    ring = RING.added(SECOND.secret).added(third.secret).using(third)
+
+    assert ring.without(FIRST).keys == (third, SECOND)
+
+
 def test_no_key_is_added_with_which_all_could_not_be_read() -> None:
     keys = tuple(Key.of(bytes([number]) * 32) for number in range(64))
     full = KeyRing.decode(KeyRing(keys).encode(), source="a test")

@@ -29,6 +29,7 @@ from varflow.variables.scopes import Scope
 from varflow.variables.stores.base import ABSENT, Condition, Conflict, Listed
 from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.variables import CLEAR, Variables
+from varflow.variables.writes import pendings
 
 K = address()
 LARGE = bytes(range(256)) * 300
@@ -508,6 +509,22 @@ async def test_a_late_end_of_a_variable_leaves_the_revisions_of_the_one_after_it
     found = await variables.get_revision(K, older.rev)
     assert found is not None
     assert await found.bytes() == b"older"
+
+
+async def test_an_older_revision_that_was_written_again_goes_when_its_turn_has_come() -> None:
+    store = MemoryStore()
+    variables = Variables(store, history=2)
+    infos = [await variables.set(K, b"%d" % number) for number in range(3)]
+    await variables.settle()
+    path = paths.revision(paths.variable(K), infos[0].rev)
+    seen = await pendings.read(store, path)
+    await pendings.write(store, path, seen.current, over=seen)
+
+    assert [info.rev for info in await variables.revisions(K)] == [infos[1].rev, infos[0].rev]
+    await variables.set(K, b"3")
+    await variables.settle()
+
+    assert [info.rev for info in await variables.revisions(K)] == [infos[2].rev, infos[1].rev]
 
 
 async def test_a_cancelled_write_is_whole_or_not_there() -> None:

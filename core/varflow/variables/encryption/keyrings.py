@@ -81,6 +81,10 @@ class KeyRing:
         """Return the same keys, `key` being the one to write with."""
         return KeyRing((key, *(it for it in self.keys if it.id != key.id)))
 
+    def without(self, key: Key) -> KeyRing:
+        """Return the same keys but one, which is not the one to write with."""
+        return KeyRing(tuple(it for it in self.keys if it.id != key.id))
+
     def encode(self) -> str:
         """Return the text that says what this value says."""
         return "".join(f"{base64.b64encode(key.secret).decode()}\n" for key in self.keys)

@@ -46,25 +46,26 @@ class EncryptedStore:
         self.url = inner.url
         self.is_durable = inner.is_durable
         self.needs_probe = inner.needs_probe
-        self._inner: Final = inner
+        self.inner: Final = inner
+        """The driver, which has the objects as they were sealed."""
+        self.policy: Final = policy
         self._keys: Final = keys
-        self._policy: Final = policy
         self._opened: Final[OrderedDict[str, tuple[bytes, bytes]]] = OrderedDict()
 
     async def open(self) -> None:
-        await self._inner.open()
+        await self.inner.open()
 
     async def close(self) -> None:
-        await self._inner.close()
+        await self.inner.close()
 
     async def get(self, path: str) -> Versioned | None:
-        found = await self._inner.get(path)
+        found = await self.inner.get(path)
         if found is None or paths.is_public(path):
             return found
         known = self._opened.get(path)
         if known is not None and known[0] == found.data:
             return Versioned(known[1], found.etag)
-        opened = await self._open_whole(path, found)
+        opened = await self.unseal(path, found)
         if opened is not found:
             self._remember(path, found.data, opened.data)
         return opened
@@ -73,17 +74,17 @@ class EncryptedStore:
         if self._seals(path):
             key = await self._find_current(path)
             data = sealing.seal(data, key, path=path, salt=_make_salt())
-        return await self._inner.put(path, data, condition=condition)
+        return await self.inner.put(path, data, condition=condition)
 
     async def delete(self, path: str) -> None:
         self._opened.pop(path, None)
-        await self._inner.delete(path)
+        await self.inner.delete(path)
 
     async def write_body(self, path: str, chunks: AsyncIterable[bytes]) -> int:
         if not self._seals(path):
-            return await self._inner.write_body(path, chunks)
+            return await self.inner.write_body(path, chunks)
         sealed = Sealing(chunks, await self._find_current(path), path=path, salt=_make_salt())
-        await self._inner.write_body(path, sealed)
+        await self.inner.write_body(path, sealed)
         return sealed.size
 
     async def read_body(
@@ -91,7 +92,7 @@ class EncryptedStore:
     ) -> AsyncIterator[bytes]:
         wanted = Range(start, length)
         is_near = wanted.first == 0  # then one request gives the header and the rest
-        begun = self._inner.read_body(path, length=None if is_near else HEADER_BYTES)
+        begun = self.inner.read_body(path, length=None if is_near else HEADER_BYTES)
         async with _closing(begun):
             head = await _take_head(begun)
             header = None if paths.is_public(path) else self._read_header(path, head)
@@ -111,7 +112,7 @@ class EncryptedStore:
             yield chunk
 
     async def list(self, prefix: str, *, after: str = "") -> AsyncIterator[Listed]:
-        async with _closing(self._inner.list(prefix, after=after)) as found:
+        async with _closing(self.inner.list(prefix, after=after)) as found:
             async for it in found:
                 if self._seals(it.path):
                     yield Listed(it.path, sealing.plain_size(it.size), it.modified)
@@ -119,36 +120,54 @@ class EncryptedStore:
                     yield it
 
     def scan(self, prefix: str, *, after: str = "") -> Scan | None:
-        inner = self._inner
+        inner = self.inner
         found = inner.scan(prefix, after=after) if isinstance(inner, Scanning) else None
         return None if found is None else self._opened_each(found)
 
-    async def _opened_each(self, scan: Scan) -> Scan:
-        async with aclosing(scan) as found:
-            async for path, sealed in found:
-                # Not remembered: each is one of many, and would displace those in use
-                yield path, await self._open_whole(path, sealed)
+    async def unseal(self, path: str, found: Versioned) -> Versioned:
+        """Return a record as it was written, given how the driver has it; it keeps its ETag.
 
-    async def _open_whole(self, path: str, found: Versioned) -> Versioned:
-        """Return a record as it was written; itself, when it is a plain one that is believed."""
+        Raises:
+            TamperedObject: it is not what was sealed there.
+            UnencryptedObject: it is a plain one that is not believed.
+            EncryptionKeyMissing: its key is not here.
+        """
         header = self._read_header(path, found.data)
         if header is None:
             return found
         key = await self._find_key(path, header)
         return Versioned(sealing.open_whole(found.data, key, header, path=path), found.etag)
 
+    async def find_ring(self, path: str, header: Header | None = None) -> KeyRing | None:
+        """Return the keys for an object, looked at again when that of the header is missing.
+
+        Raises:
+            EncryptionKeyMissing, StoreUnavailable: as `KeySource.find`.
+        """
+        namespace = paths.namespace_of(path)
+        ring = await self._keys.find(namespace)
+        if header is not None and not (ring and ring.find(header.key_id)):
+            ring = await self._keys.find(namespace, wanted=header.key_id)
+        return ring
+
+    async def _opened_each(self, scan: Scan) -> Scan:
+        async with aclosing(scan) as found:
+            async for path, sealed in found:
+                # Not remembered: each is one of many, and would displace those in use
+                yield path, await self.unseal(path, sealed)
+
     async def _read_on(
         self, path: str, header: Header | None, start: int, length: int | None
     ) -> AsyncIterator[bytes]:
         """Read what the request for the beginning does not give: a range further on, or plain."""
         if header is None:
-            async with _closing(self._inner.read_body(path, start=start, length=length)) as plain:
+            async with _closing(self.inner.read_body(path, start=start, length=length)) as plain:
                 async for chunk in plain:
                     yield chunk
             return
         wanted = Range(start, length)
         cipher = await self._make_cipher(path, header)
-        async with _closing(self._inner.read_body(path, start=wanted.offset)) as sealed:
+        async with _closing(self.inner.read_body(path, start=wanted.offset)) as sealed:
             async for chunk in wanted.open(sealed, cipher, path=path):
                 yield chunk
 
@@ -158,30 +177,30 @@ class EncryptedStore:
         Segments show that as well, but only once they are reached.
         """
         last = sealing.sealed_size(size) - 1
-        async with _closing(self._inner.read_body(path, start=last, length=1)) as byte:
+        async with _closing(self.inner.read_body(path, start=last, length=1)) as byte:
             async for _ in byte:
                 pass
 
     # Upkeep, as far as the driver has any: it moves no bytes
 
     async def remove_unchanged(self, path: str, etag: str) -> bool:
-        inner = self._inner
+        inner = self.inner
         return isinstance(inner, Upkeep) and await inner.remove_unchanged(path, etag)
 
     async def list_unfinished(self, prefix: str) -> AsyncIterator[Unfinished]:
-        if isinstance(self._inner, Upkeep):
-            async with _closing(self._inner.list_unfinished(prefix)) as found:
+        if isinstance(self.inner, Upkeep):
+            async with _closing(self.inner.list_unfinished(prefix)) as found:
                 async for it in found:
                     yield it
 
     async def remove_unfinished(self, unfinished: Unfinished) -> None:
-        if isinstance(self._inner, Upkeep):
-            await self._inner.remove_unfinished(unfinished)
+        if isinstance(self.inner, Upkeep):
+            await self.inner.remove_unfinished(unfinished)
 
     # Keys
 
     def _seals(self, path: str) -> bool:
-        return self._policy.writes_sealed and not paths.is_public(path)
+        return self.policy.writes_sealed and not paths.is_public(path)
 
     def _read_header(self, path: str, data: bytes) -> Header | None:
         """Return the header of a sealed object; None for a plain one that is believed.
@@ -190,7 +209,7 @@ class EncryptedStore:
             UnencryptedObject: it is a plain one that is not.
         """
         header = Header.decode(data)
-        if header is None and not self._policy.reads_plain:
+        if header is None and not self.policy.reads_plain:
             raise UnencryptedObject(
                 f"{paths.describe(path)} is not encrypted, and all here has to be: it was written "
                 f"before encryption was on, or is forged; see acceptPlain in the manual ({path})"
@@ -202,12 +221,8 @@ class EncryptedStore:
 
     async def _find_key(self, path: str, header: Header) -> Key:
         """Return the key that an object was sealed with."""
-        namespace = paths.namespace_of(path)
-        ring = await self._keys.find(namespace)
+        ring = await self.find_ring(path, header)
         key = ring.find(header.key_id) if ring else None
-        if key is None:
-            ring = await self._keys.find(namespace, wanted=header.key_id)
-            key = ring.find(header.key_id) if ring else None
         if key is None:
             raise EncryptionKeyMissing(
                 f"{paths.describe(path)} is encrypted with key {header.key_id.hex()}, and here "
@@ -217,7 +232,7 @@ class EncryptedStore:
 
     async def _find_current(self, path: str) -> Key:
         """Return the key to seal an object with."""
-        ring = await self._keys.find(paths.namespace_of(path))
+        ring = await self.find_ring(path)
         if ring is None:
             raise EncryptionKeyMissing(
                 f"{paths.describe(path)} has to be encrypted: no key is here"

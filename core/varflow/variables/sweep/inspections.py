@@ -30,9 +30,6 @@ from varflow.variables.sweep.marks import Marks
 from varflow.variables.writes import pendings
 from varflow.variables.writes.decisions import Decision
 
-_APART: Final = ("bodies/", "h/")
-"""Looked at in an order of their own."""
-
 _NOTHING: Final = Marks(0.0, {}, None)
 
 
@@ -86,7 +83,7 @@ class Inspection:
         """
         async for finding in self._look_at_marks():
             yield finding
-        for listing in (*self._segments(), self._store.list(f"{self._prefix}h/")):
+        for listing in listings.naming(self._store, self._prefix):
             async with aclosing(listings.read_ahead(listing, self._look)) as looked:
                 async for each in looked:
                     self.count += 1
@@ -104,18 +101,6 @@ class Inspection:
             self.marks = Marks(0.0, {}, found.etag if found else None)
             path = paths.marks(self._prefix)
             yield Finding(kind=Kind.UNKNOWN_OBJECT, path=path, is_due=False, detail=error.message)
-
-    def _segments(self) -> list[AsyncIterator[Listed]]:
-        """Return listings of all that is not looked at apart."""
-        starts = ["", *(paths.behind(self._prefix + name) for name in _APART)]
-        ends = [*(self._prefix + name for name in _APART), None]
-        return [self._between(start, end) for start, end in zip(starts, ends, strict=True)]
-
-    async def _between(self, start: str, end: str | None) -> AsyncIterator[Listed]:
-        async for listed in self._store.list(self._prefix, after=start):
-            if end is not None and listed.path >= end:
-                return
-            yield listed
 
     # Reading
 

@@ -74,20 +74,39 @@ class Revisions:
         """Return what is kept of a variable whose present value is `live`, the newest first."""
         if live is None:
             return []
-        listed = sorted(await self._list(path), key=_age, reverse=True)
+        listed = await self._list(path)
         seen = await all_of(*(pendings.read(self._store, it.path) for it in listed))
         found = [self._part_of(live, it.current) for it in seen]
-        return [value for value in found if value is not None and value.rev != live.rev]
+        older = [value for value in found if value is not None and value.rev != live.rev]
+        return sorted(older, key=lambda value: _count(value.rev), reverse=True)
 
     async def tidy(self, path: str, *, is_deleted: bool = False) -> None:
         """Remove what is more than the store keeps; all of it once the variable is deleted.
 
         Bodies are left to who removes those that nobody names: they may be being read.
         """
-        listed = sorted(await self._list(path), key=_age, reverse=True)
+        listed = await self._list(path)
         is_over = is_deleted and await self._is_gone(path)
-        for it in listed[0 if is_over else self._kept :]:
+        if not is_over:
+            listed = (await self._newest_first(listed))[self._kept :]
+        for it in listed:
             await self._store.delete(it.path)
+
+    async def _newest_first(self, listed: list[Listed]) -> list[Listed]:
+        """Sort by the time of writing, unless the counters say that it is not the revisions' own.
+
+        They begin again with each life of a variable, and a revision that was encrypted anew
+        (`renewal`) is younger than it looks. Then the values are read, which tell.
+        """
+        by_time = sorted(listed, key=_age, reverse=True)
+        if len(listed) <= self._kept or by_time == sorted(by_time, key=_count_of, reverse=True):
+            return by_time
+        seen = await all_of(*(pendings.read(self._store, it.path) for it in by_time))
+        began = {
+            it.path: each.current.created_at if each.current is not None else 0.0
+            for it, each in zip(by_time, seen, strict=True)
+        }
+        return sorted(by_time, key=lambda it: (began[it.path], _count_of(it)), reverse=True)
 
     async def _is_gone(self, path: str) -> bool:
         """Look whether a variable that was deleted has begun anew; what is listed may be of that.
@@ -108,9 +127,17 @@ class Revisions:
 
 
 def _age(listed: Listed) -> tuple[float, int]:
-    """Sort by time, for counters begin again with each life of a variable; then by counter."""
-    count = paths.key_of(listed.path).partition("-")[0]
-    return listed.modified, int(count) if count.isdecimal() else 0
+    """Sort by time, then by counter: a store's clock may have no more than seconds."""
+    return listed.modified, _count_of(listed)
+
+
+def _count_of(listed: Listed) -> int:
+    return _count(paths.key_of(listed.path))
+
+
+def _count(rev: str) -> int:
+    count = rev.partition("-")[0]
+    return int(count) if count.isdecimal() else 0
 
 
 def _parse(text: str) -> str:
