@@ -82,9 +82,12 @@ def test_a_store_is_checked_with_the_keys_of_the_environment(tmp_path: Path) -> 
 
 
 async def test_an_empty_store_is_in_order(caller: Caller) -> None:
+    (caller.folder / "store").mkdir()
+
     ended = check(caller)
 
     assert (ended.exit_code, ended.stdout) == (0, b"")
+    assert list((caller.folder / "store").iterdir()) == []
 
 
 async def test_repair_removes_what_nobody_names_and_nobody_may_be_using(caller: Caller) -> None:

@@ -25,6 +25,7 @@ OWNERS = Owners(storing.CLUSTER, "default", "", "")
 
 @pytest.fixture
 def caller(tmp_path: Path) -> Caller:
+    (tmp_path / "store").mkdir()
     return Caller(tmp_path)
 
 

@@ -108,7 +108,7 @@ def set_(
     conditions = _conditions(is_new=is_new, if_match=if_match)
     with editing.open_source(value=value, file=file) as source:
         written = editing.write(
-            _place(**place),
+            _place(creates=True, **place),
             key,
             source,
             content_type=content_type,
@@ -211,7 +211,9 @@ def import_(*, file: Path, is_replacing: bool, is_skipping: bool, **place: Any) 
     existing = Existing.SKIP if is_skipping else existing
     path = None if str(file) == "-" else file
     with editing.open_source(value=None, file=path) as source:
-        done = loops.run(importing.import_(_place(**place), source, existing=existing))
+        done = loops.run(
+            importing.import_(_place(creates=True, **place), source, existing=existing)
+        )
     counts = {"skipped": done.skipped, "expired meanwhile": done.expired}
     others = "".join(f", {count} {what}" for what, count in counts.items() if count)
     streams.tell(f"{done.written} variables written{others}")
@@ -268,8 +270,8 @@ def _whose(to: dict[str, Any], source: dict[str, Any]) -> Whose | None:
     )
 
 
-def _place(**given: Any) -> Place:
-    """Return the place that the options name, here or in a cluster."""
+def _place(*, creates: bool = False, **given: Any) -> Place:
+    """Return the place that the options name, here or in a cluster; `creates` makes its store."""
     in_cluster = given.pop("in_cluster")
     choosing.check(click.get_current_context(), in_cluster=in_cluster)
     if in_cluster:
@@ -277,7 +279,8 @@ def _place(**given: Any) -> Place:
     from varflow_cli.stores import editing
 
     own = {name: given[name] for name in _LOCAL}
-    return editing.parse_place(**own, accepts_unsafe_store=given.get("accepts_unsafe_store"))
+    accepts = given.get("accepts_unsafe_store")
+    return editing.parse_place(**own, creates=creates, accepts_unsafe_store=accepts)
 
 
 def _cluster_place(given: dict[str, Any]) -> Place:

@@ -16,14 +16,13 @@ import orjson
 
 from varflow.errors import StoreError
 from varflow.variables import layouts, paths
-from varflow.variables.stores import opening
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.sweep import sweeps
 from varflow.variables.sweep.findings import TITLES, Ages, Finding, Kind
 from varflow.variables.sweep.sweeps import Sweep, Swept
 from varflow_cli.console import streams, tables
 from varflow_cli.console.failures import Mistake
-from varflow_cli.stores import encrypting, trusting
+from varflow_cli.stores import encrypting, storing, trusting
 
 _EXAMPLES: Final = 3
 _HEADER: Final = ("WHAT", "COUNT", "WRONG", "REPAIRED", "SIZE", "FOR EXAMPLE")
@@ -58,11 +57,11 @@ class LocalWhole:
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Part]:
         """Open the store, as long as the context lasts."""
-        store = encrypting.wrap(opening.open_store(self.url))
+        store = encrypting.wrap(storing.make_store(self.url, creates=False))
         try:
             await store.open()
             await trusting.ask(store, accepts_unsafe=self.accepts_unsafe_store)
-            await layouts.check(store)
+            await layouts.check(store, creates=False)
             yield Part(store=store, cluster=self.cluster)
         finally:
             await store.close()

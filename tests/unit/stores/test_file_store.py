@@ -6,6 +6,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import shutil
 import stat
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,6 +21,7 @@ from varflow.errors import (
     CorruptObject,
     StoreError,
     StoreFull,
+    StoreMissing,
     StoreReadOnly,
     StoreUnavailable,
 )
@@ -365,6 +367,38 @@ async def test_opening_makes_the_folder_and_its_parents_for_this_user_only(tmp_p
     for name in ("not", "not/yet", "not/yet/there"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700
     await store.close()
+
+
+async def test_who_makes_nothing_is_told_that_the_folder_is_missing(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "mistyped/store", creates=False)
+    with pytest.raises(StoreMissing, match=r"no store at .*/mistyped/store: the folder does not"):
+        await store.open()
+    assert os.listdir(tmp_path) == []
+
+
+async def test_who_makes_nothing_leaves_the_folder_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"somebody's")
+    store = FileStore(tmp_path, creates=False)
+    await store.open()
+    assert await store.get("r") is None
+    assert await stores.paths_in(store) == []
+    assert [it async for it in store.list_unfinished("")] == []
+    await store.close()
+    assert os.listdir(tmp_path) == ["file"]
+
+
+async def test_a_copy_without_the_drivers_own_folders_can_be_written(
+    store: FileStore, folder: Path
+) -> None:
+    await store.put("r", b"1")
+    for own in (".locks", ".tmp"):
+        shutil.rmtree(folder / own)
+    copy = FileStore(folder, creates=False)
+    await copy.open()
+    assert await copy.put("r", b"2") != await copy.put("r", b"3")
+    await copy.delete("r")
+    assert await stores.paths_in(copy) == []
+    await copy.close()
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
