@@ -428,6 +428,16 @@ async def page_of(variables: Variables, *, after: str, length: int) -> list[str]
     return page
 
 
+@pytest.mark.parametrize(
+    "prefix", ["/", "//", "a//b", "../", "a\0", "k" * 300, "\udcff"], ids=ascii
+)
+async def test_a_prefix_that_no_key_can_have_lists_nothing(
+    variables: Variables, prefix: str
+) -> None:
+    await variables.set(K, b"1")
+    assert [it async for it in variables.list(OWNERS, Scope.NAMESPACE, prefix=prefix)] == []
+
+
 async def test_a_page_costs_a_listing_and_a_read_for_each_entry(variables: Variables) -> None:
     for number in range(60):
         await variables.set(address(f"k{number:03}"), b"v")

@@ -44,6 +44,11 @@ def find_fault(text: str) -> str | None:
     return None
 
 
+def can_begin(text: str) -> bool:
+    """Return whether there may be a key that begins with `text`."""
+    return text in {"", ".", ".."} or find_fault(text) is None
+
+
 def shown(text: str) -> str:
     """Return a name for a message, quoted and not too long."""
     return ascii(text if len(text) <= 64 else text[:61] + "...")

@@ -21,6 +21,12 @@ _AHEAD: Final = 16
 """Records that are read at one time."""
 
 
+async def nothing() -> AsyncGenerator[T, None]:
+    """Yield nothing."""
+    for it in list[T]():
+        yield it
+
+
 async def read_each(
     store: ObjectStore,
     prefix: str,

@@ -15,7 +15,16 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from typing import Final
 
-from varflow.variables import conversions, endings, expiries, layouts, listings, paths, records
+from varflow.variables import (
+    conversions,
+    endings,
+    expiries,
+    keys,
+    layouts,
+    listings,
+    paths,
+    records,
+)
 from varflow.variables.background import Background
 from varflow.variables.expiries import Expiry, Ttl
 from varflow.variables.handles import Variable, VariableInfo
@@ -179,6 +188,8 @@ class Variables:
             after: Only keys greater than it: the last one of the page before.
         """
         whole = paths.scope_prefix(owners, scope)
+        if not keys.can_begin(prefix):
+            return listings.nothing()  # no driver is asked for a path that cannot be
         make = partial(Address, owners, scope)
         return self._list(whole, make, prefix=prefix, after=after)
 
