@@ -121,8 +121,24 @@ def test_a_removed_namespace_takes_everything_with_it(caller: Caller) -> None:
         (["set", "k", "--file", "none"], "No such file"),
         (["ls", "--store", "somewhere"], "is no URL"),
         (["ls", "--namespace", "a/b"], "contains '/'"),
+        (["ls", "--namespace", ""], "is empty"),
+        (["rm", "k", "--workflow", ""], "is empty"),
+        (["rm", "k", "--instance", ""], "is empty"),
+        (["cp", "k", "l", "--to-workflow", ""], "is empty"),
     ],
-    ids=["key", "no owner", "scope", "ttl", "file", "store", "namespace"],
+    ids=[
+        "key",
+        "no owner",
+        "scope",
+        "ttl",
+        "file",
+        "store",
+        "namespace",
+        "empty namespace",
+        "empty workflow",
+        "empty instance",
+        "empty target",
+    ],
 )
 def test_a_mistake_is_exit_code_2_and_no_traceback(
     caller: Caller, arguments: list[str], said: str

@@ -130,9 +130,15 @@ def set_(
     type=click.Choice(["namespace", "workflow", "instance"]),
     help="The target's scope, if it is another one; likewise:",
 )
-@click.option("--to-namespace", metavar="NAME", help="The target's namespace.")
-@click.option("--to-workflow", metavar="NAME", help="The target's workflow.")
-@click.option("--to-instance", metavar="ID", help="The target's instance.")
+@click.option(
+    "--to-namespace", metavar="NAME", callback=options.parse_name, help="The target's namespace."
+)
+@click.option(
+    "--to-workflow", metavar="NAME", callback=options.parse_name, help="The target's workflow."
+)
+@click.option(
+    "--to-instance", metavar="ID", callback=options.parse_name, help="The target's instance."
+)
 @click.option(
     "--create/--force",
     "is_new",
