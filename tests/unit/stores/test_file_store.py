@@ -408,6 +408,13 @@ async def test_a_file_is_no_store(tmp_path: Path, name: str) -> None:
         await FileStore(tmp_path / name).open()
 
 
+async def test_a_pipe_in_an_objects_place_is_not_waited_for(store: FileStore, folder: Path) -> None:
+    os.mkfifo(folder / "r=")
+    assert await stores.data_of(store, "r") == b""
+    with pytest.raises(CorruptObject):
+        await stores.body_of(store, "r", length=1)
+
+
 async def test_a_store_that_is_not_open_says_so(folder: Path) -> None:
     store = FileStore(folder)
     for _ in range(2):

@@ -38,6 +38,9 @@ _PLACE_ATTEMPTS: Final = 100
 _FRESH: Final = stat.S_ISVTX
 """Mode bit of a folder whose own name is not known to be durable."""
 
+_READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""A pipe that somebody has put in an object's place reads as empty, instead of for ever."""
+
 
 class Tree:
     """A folder. Names of files are relative to it; usable between `open` and `close`."""
@@ -90,7 +93,7 @@ class Tree:
             StoreError: it cannot be opened.
         """
         try:
-            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.fd)
+            fd = os.open(name, _READ, dir_fd=self.fd)
         except FileNotFoundError:
             self.check_present()
             return None
