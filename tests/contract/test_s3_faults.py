@@ -147,6 +147,7 @@ async def test_a_server_that_hangs_is_unavailable_in_time(
         (404, "NotFound", StoreError, "check the endpoint"),
         (403, "AccessDenied", StoreError, "s3:GetObject"),
         (403, "InvalidAccessKeyId", StoreError, "AWS_ACCESS_KEY_ID"),
+        (404, "XAdminUserNotFound", StoreError, "AWS_ACCESS_KEY_ID"),
         (403, "RequestTimeTooSkewed", StoreError, "clock"),
         (301, "PermanentRedirect", StoreError, "region"),
         (400, "SomethingElse", StoreError, "SomethingElse: as told"),

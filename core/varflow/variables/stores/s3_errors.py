@@ -95,6 +95,7 @@ _BY_CODE: Final[dict[str, _Meaning]] = {
     "InvalidAccessKeyId": (StoreError, _CREDENTIALS),
     "SignatureDoesNotMatch": (StoreError, _CREDENTIALS),
     "ExpiredToken": (Refused, _RENEWAL),
+    "XAdminUserNotFound": (StoreError, _CREDENTIALS),  # versitygw's word for an unknown key
     "InvalidToken": (StoreError, _CREDENTIALS),
     "InvalidTokenId": (StoreError, _CREDENTIALS),
     "RequestTimeTooSkewed": (StoreError, _CLOCK),
