@@ -380,6 +380,13 @@ def test_an_archive_of_an_empty_scope_can_be_imported(caller: Caller) -> None:
     assert (ended.exit_code, ended.log) == (0, "0 variables written\n")
 
 
+def test_an_export_to_a_full_device_names_it(caller: Caller) -> None:
+    ended = var(caller, "export", "/dev/full")
+
+    assert code_of(ended) == (1, "system")
+    assert ended.log == "varflow: /dev/full: No space left on device [system]\n"
+
+
 def test_an_export_into_a_missing_folder_names_the_file(caller: Caller) -> None:
     ended = var(caller, "export", "nowhere/all.tar")
 

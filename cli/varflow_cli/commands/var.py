@@ -242,7 +242,7 @@ def _export_target(file: Path) -> Iterator[BinaryIO]:
     from varflow_cli.transfers import exporting
 
     if str(file) != "-":
-        with exporting.open_target(file) as sink:
+        with streams.naming(file), exporting.open_target(file) as sink:
             yield sink
         return
     with streams.printing():
