@@ -143,6 +143,15 @@ async def test_of_a_shared_store_one_cluster_is_repaired(caller: Caller) -> None
     assert left["path"].startswith("v1/local/")
 
 
+async def test_a_cluster_without_anything_in_the_store_is_told_of(caller: Caller) -> None:
+    await overwrite(caller)
+
+    ended = check(caller, "--cluster", "mistyped")
+
+    assert ended.exit_code == 0
+    assert "nothing in this store belongs to the cluster mistyped\n" in ended.log
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--older-than", "soon"], ["--store", "somewhere"], ["-k", "--store", "memory:"]],

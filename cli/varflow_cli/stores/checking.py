@@ -96,7 +96,7 @@ class Report:
     clusters: set[str] = field(default_factory=set)
     objects: int = 0
     notes: list[str] = field(default_factory=list)
-    """What could not be looked at, and why."""
+    """What was not looked at, and why."""
 
     @property
     def wrong(self) -> int:
@@ -119,6 +119,8 @@ async def check(whole: Whole, *, ages: Ages, is_repairing: bool) -> Report:
     async with whole.open() as part:
         prefix = paths.cluster_prefix(part.cluster) if part.cluster else ""
         namespaces = [it async for it in _namespaces(part.store, prefix, report)]
+        if part.cluster and not namespaces:
+            report.notes.append(f"nothing in this store belongs to the cluster {part.cluster}")
         if is_repairing:
             prefix = _only_cluster(report, prefix)
         sweep = Sweep(part.store, clock=time.time, ages=ages, is_repairing=is_repairing)
