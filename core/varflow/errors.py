@@ -295,6 +295,12 @@ class StoreReadOnly(StoreError):
     code = "store_read_only"
 
 
+class StoreMissing(StoreError):
+    """There is no store at this place, and the caller was not to make one."""
+
+    code = "store_not_found"
+
+
 class StoreLayoutUnknown(StoreError):
     """The store carries the layout marker of another version."""
 

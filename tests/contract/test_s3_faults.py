@@ -22,6 +22,7 @@ from varflow.errors import (
     InvalidInput,
     StoreError,
     StoreFull,
+    StoreMissing,
     StoreReadOnly,
     StoreUnavailable,
 )
@@ -143,10 +144,11 @@ async def test_a_server_that_hangs_is_unavailable_in_time(
 @pytest.mark.parametrize(
     ("status", "code", "kind", "said"),
     [
-        (404, "NoSuchBucket", StoreError, "createBucket=true"),
+        (404, "NoSuchBucket", StoreMissing, "createBucket=true"),
         (404, "NotFound", StoreError, "check the endpoint"),
         (403, "AccessDenied", StoreError, "s3:GetObject"),
         (403, "InvalidAccessKeyId", StoreError, "AWS_ACCESS_KEY_ID"),
+        (404, "XAdminUserNotFound", StoreError, "AWS_ACCESS_KEY_ID"),
         (403, "RequestTimeTooSkewed", StoreError, "clock"),
         (301, "PermanentRedirect", StoreError, "region"),
         (400, "SomethingElse", StoreError, "SomethingElse: as told"),
@@ -394,7 +396,7 @@ async def test_a_write_without_a_condition_is_not_sent_again(
         (507, "XMinioStorageFull", StoreFull),
         (403, "QuotaExceeded", StoreFull),
         (501, "NotImplemented", StoreError),
-        (404, "NoSuchBucket", StoreError),
+        (404, "NoSuchBucket", StoreMissing),
     ],
 )
 async def test_a_write_that_was_refused_says_why(

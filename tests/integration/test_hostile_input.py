@@ -240,6 +240,8 @@ $AS_USER $VARFLOW var get --workflow flow k; echo
 write newer
 mount -o remount,ro "$FOLDER"
 before=$(list); write newest; run; unchanged
+$AS_USER $VARFLOW var get --workflow flow k; echo
+$AS_USER $VARFLOW store check
 """
 EXPECTED = """\
 k: 3 bytes, revision 1-...
@@ -257,6 +259,8 @@ exit 1
 {..."status":"crashed"..."code":"store_read_only"...}}
 exit 1
 unchanged
+newer
+varflow: ...nothing is wrong (objects: ..., namespaces: 1)
 """
 
 

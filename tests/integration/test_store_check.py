@@ -82,9 +82,12 @@ def test_a_store_is_checked_with_the_keys_of_the_environment(tmp_path: Path) -> 
 
 
 async def test_an_empty_store_is_in_order(caller: Caller) -> None:
+    (caller.folder / "store").mkdir()
+
     ended = check(caller)
 
     assert (ended.exit_code, ended.stdout) == (0, b"")
+    assert list((caller.folder / "store").iterdir()) == []
 
 
 async def test_repair_removes_what_nobody_names_and_nobody_may_be_using(caller: Caller) -> None:
@@ -138,6 +141,15 @@ async def test_of_a_shared_store_one_cluster_is_repaired(caller: Caller) -> None
     assert found(said)["orphaned_body"]["repaired"] == 1
     (left,) = found(rest)["orphaned_body"]["examples"]
     assert left["path"].startswith("v1/local/")
+
+
+async def test_a_cluster_without_anything_in_the_store_is_told_of(caller: Caller) -> None:
+    await overwrite(caller)
+
+    ended = check(caller, "--cluster", "mistyped")
+
+    assert ended.exit_code == 0
+    assert "nothing in this store belongs to the cluster mistyped\n" in ended.log
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import sys
@@ -28,9 +29,19 @@ class Somebody:
 
     caller: Caller
     proxy: FaultyS3
+    place: s3.Place
 
     def call(self, *arguments: str) -> Ended:
         return self.caller.call(*arguments)
+
+    def make_marker(self) -> None:
+        """Have the place hold a store with nothing in it."""
+        with contextlib.closing(self.place.client()) as client:
+            client.put_object(
+                Bucket=self.place.bucket,
+                Key=f"{self.place.prefix}/varflow.json!",
+                Body=b'{"layout":1}',
+            )
 
     def writes(self) -> int:
         """Return how many objects were written since the last time."""
@@ -48,7 +59,7 @@ def somebody(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Somebod
                 "AWS_ACCESS_KEY_ID": server.access_key_id,
                 "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
             }
-            yield Somebody(Caller(tmp_path, environ), proxy)
+            yield Somebody(Caller(tmp_path, environ), proxy, place)
 
 
 def over(lie: str) -> pytest.MarkDecorator:
@@ -120,6 +131,8 @@ def test_a_good_store_is_probed_once(somebody: Somebody) -> None:
 def test_a_store_that_lies_is_not_written_unless_that_is_accepted(
     somebody: Somebody, arguments: list[str]
 ) -> None:
+    somebody.make_marker()
+
     refused = somebody.call(*arguments)
     assert refused.exit_code == 1
     assert "writes under another ETag replaced" in refused.log
@@ -142,6 +155,32 @@ def test_who_only_reads_is_not_stopped(somebody: Somebody) -> None:
 
     assert somebody.call("var", "get", "k").stdout == b"1"
     assert somebody.call("var", "ls").exit_code == 0
+    assert somebody.writes() == 0
+
+
+@over("")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["var", "ls"], id="var-ls"),
+        pytest.param(["var", "rm", "k"], id="var-rm"),
+        pytest.param(["store", "check"], id="store-check"),
+    ],
+)
+@pytest.mark.parametrize("bucket", ["there", "missing"])
+def test_a_store_that_is_not_there_is_not_made_to_look_at_it(
+    somebody: Somebody, arguments: list[str], bucket: str
+) -> None:
+    url = somebody.caller.environ["VARFLOW_STORE"]
+    if bucket == "missing":
+        url = url.replace(somebody.place.bucket, "mistyped") + "&createBucket=true"
+    cache = somebody.caller.folder / "cache"
+
+    ended = somebody.call(*arguments, "--store", url)
+
+    assert (ended.exit_code, ended.stdout) == (2, b"")
+    assert ended.log.endswith("[store_not_found]\n")
+    assert not cache.exists()
     assert somebody.writes() == 0
 
 

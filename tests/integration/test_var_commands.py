@@ -48,6 +48,8 @@ def test_ctrl_c_ends_a_command_that_waits_for_input(
 
 
 def test_a_missing_variable_is_exit_code_3_and_prints_nothing(caller: Caller) -> None:
+    (caller.folder / "store").mkdir()
+
     read = var(caller, "get", "k")
 
     assert (read.exit_code, read.stdout) == (3, b"")
@@ -119,8 +121,24 @@ def test_a_removed_namespace_takes_everything_with_it(caller: Caller) -> None:
         (["set", "k", "--file", "none"], "No such file"),
         (["ls", "--store", "somewhere"], "is no URL"),
         (["ls", "--namespace", "a/b"], "contains '/'"),
+        (["ls", "--namespace", ""], "is empty"),
+        (["rm", "k", "--workflow", ""], "is empty"),
+        (["rm", "k", "--instance", ""], "is empty"),
+        (["cp", "k", "l", "--to-workflow", ""], "is empty"),
     ],
-    ids=["key", "no owner", "scope", "ttl", "file", "store", "namespace"],
+    ids=[
+        "key",
+        "no owner",
+        "scope",
+        "ttl",
+        "file",
+        "store",
+        "namespace",
+        "empty namespace",
+        "empty workflow",
+        "empty instance",
+        "empty target",
+    ],
 )
 def test_a_mistake_is_exit_code_2_and_no_traceback(
     caller: Caller, arguments: list[str], said: str
@@ -136,3 +154,71 @@ def test_the_default_store_is_in_the_users_data_folder_and_is_said(caller: Calle
     ended = caller.call("var", "ls", VARFLOW_STORE="", XDG_DATA_HOME=str(caller.folder / "data"))
 
     assert ended.log == f"varflow: store {(caller.folder / 'data/varflow/store').as_uri()}\n"
+
+
+# A store that is not there
+
+NOT_MAKING = [
+    pytest.param(["var", "ls"], id="ls"),
+    pytest.param(["var", "get", "k"], id="get"),
+    pytest.param(["var", "export", "all.tar"], id="export"),
+    pytest.param(["var", "cp", "k", "l"], id="cp"),
+    pytest.param(["var", "rm", "k"], id="rm"),
+    pytest.param(["workflow", "rm", "w", "--yes"], id="workflow-rm"),
+    pytest.param(["namespace", "rm", "n", "--yes"], id="namespace-rm"),
+    pytest.param(["store", "check"], id="store-check"),
+    pytest.param(["store", "check", "--repair"], id="store-check-repair"),
+]
+"""Commands that have nothing to do in a store that is not there."""
+
+
+@pytest.mark.parametrize("arguments", NOT_MAKING)
+def test_a_mistyped_store_is_exit_code_2_and_is_not_made(
+    caller: Caller, arguments: list[str]
+) -> None:
+    ended = caller.call(*arguments, "--store", (caller.folder / "mistyped").as_uri())
+
+    assert (ended.exit_code, ended.stdout) == (2, b"")
+    said = f"varflow: there is no store at {caller.folder}/mistyped: the folder does not exist;"
+    assert ended.log.startswith(said)
+    assert ended.log.endswith(" [store_not_found]\n")
+    assert [it.name for it in caller.folder.iterdir()] == ["tmp"]
+
+
+@pytest.mark.parametrize("arguments", NOT_MAKING)
+def test_a_folder_of_something_else_is_no_store_and_stays_as_it_is(
+    caller: Caller, arguments: list[str]
+) -> None:
+    (caller.folder / "store/photos").mkdir(parents=True)
+
+    ended = caller.call(*arguments)
+
+    assert (ended.exit_code, ended.stdout) == (2, b"")
+    assert "it has no varflow.json;" in ended.log
+    assert [it.name for it in (caller.folder / "store").iterdir()] == ["photos"]
+
+
+@pytest.mark.parametrize("arguments", NOT_MAKING)
+@pytest.mark.parametrize("place", ["default", "empty folder"])
+def test_a_store_that_is_still_to_come_is_empty_and_is_not_made(
+    caller: Caller, place: str, arguments: list[str]
+) -> None:
+    data = caller.folder / "data"
+    if place == "empty folder":
+        data.mkdir()
+    url = data.as_uri() if place == "empty folder" else ""
+
+    ended = caller.call(*arguments, VARFLOW_STORE=url, XDG_DATA_HOME=str(data))
+
+    assert ended.exit_code == (3 if {"get", "cp"} & {*arguments} else 0), ended.log
+    assert not data.exists() or list(data.iterdir()) == []
+
+
+def test_what_may_write_a_new_variable_makes_the_store(caller: Caller) -> None:
+    var(caller, "set", "k", "--value", "1")
+    archive = var(caller, "export", "-").stdout
+
+    other = ("--store", (caller.folder / "new" / "store").as_uri())
+    var(caller, "import", "-", *other, stdin=archive)
+
+    assert var(caller, "get", "k", *other).stdout == b"1"

@@ -25,6 +25,7 @@ OWNERS = Owners(storing.CLUSTER, "default", "", "")
 
 @pytest.fixture
 def caller(tmp_path: Path) -> Caller:
+    (tmp_path / "store").mkdir()
     return Caller(tmp_path)
 
 
@@ -248,8 +249,11 @@ async def test_importing_over_a_variable_does_as_told(
     assert await read_all(caller) == {"a": b"old", "b": b}
 
 
-def entries(*keys: str, folder: str = "variables/") -> tuple[str, bytes]:
-    listed = [{"file": folder + key, "key": key, "contentType": "text/plain"} for key in keys]
+def entries(
+    *keys: str, folder: str = "variables/", expires: str | None = None
+) -> tuple[str, bytes]:
+    known = {"contentType": "text/plain", "expiresAt": expires}
+    listed = [{"file": folder + key, "key": key, **known} for key in keys]
     return "manifest-000001.json", json.dumps({"varflow": 1, "variables": listed}).encode()
 
 
@@ -274,6 +278,9 @@ DEVICE = tars.member("variables/a", type=tarfile.CHRTYPE)
         (tars.make_tar(entries("a", folder="../"), ("x", b"")), "no manifest"),
         (tars.make_tar(("manifest-000001.json", b"[]")), "no manifest"),
         (tars.make_tar(entries("a"), ("variables/a", b""), ("variables/a", b"")), "in none"),
+        (tars.make_tar(entries("b", "a", "a"), ("variables/b", b"")), "a second time"),
+        (tars.make_tar(entries("a"), ("variables/a", b""), entries("a")), "a second time"),
+        (tars.make_tar(entries("a", expires="9999-01-01")), "later than"),
     ],
     ids=[
         "no tar",
@@ -290,6 +297,9 @@ DEVICE = tars.member("variables/a", type=tarfile.CHRTYPE)
         "bad file",
         "bad manifest",
         "twice",
+        "key twice",
+        "key twice, in two manifests",
+        "expires too late",
     ],
 )
 async def test_a_wrong_archive_is_refused_and_changes_nothing(
@@ -312,6 +322,12 @@ async def test_a_pipe_that_breaks_says_how_much_was_written(caller: Caller) -> N
     assert code_of(ended) == (2, "invalid_archive")
     assert "1 variables had been written" in ended.log
     assert await read_all(caller) == {"a": LARGE}
+
+
+async def test_an_archive_of_a_folder_as_a_whole_is_taken_too(caller: Caller) -> None:
+    archive = tars.make_tar(("./", b""), entries("a"), ("./variables/", b""), ("variables/a", b"1"))
+
+    assert var(caller, "import", "-", stdin=archive).log == "1 variables written\n"
 
 
 async def test_a_compressed_archive_is_taken_too(caller: Caller) -> None:
@@ -362,6 +378,13 @@ def test_an_archive_of_an_empty_scope_can_be_imported(caller: Caller) -> None:
     ended = var(caller, "import", "none.tar")
 
     assert (ended.exit_code, ended.log) == (0, "0 variables written\n")
+
+
+def test_an_export_to_a_full_device_names_it(caller: Caller) -> None:
+    ended = var(caller, "export", "/dev/full")
+
+    assert code_of(ended) == (1, "system")
+    assert ended.log == "varflow: /dev/full: No space left on device [system]\n"
 
 
 def test_an_export_into_a_missing_folder_names_the_file(caller: Caller) -> None:

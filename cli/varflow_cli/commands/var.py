@@ -108,7 +108,7 @@ def set_(
     conditions = _conditions(is_new=is_new, if_match=if_match)
     with editing.open_source(value=value, file=file) as source:
         written = editing.write(
-            _place(**place),
+            _place(creates=True, **place),
             key,
             source,
             content_type=content_type,
@@ -130,9 +130,15 @@ def set_(
     type=click.Choice(["namespace", "workflow", "instance"]),
     help="The target's scope, if it is another one; likewise:",
 )
-@click.option("--to-namespace", metavar="NAME", help="The target's namespace.")
-@click.option("--to-workflow", metavar="NAME", help="The target's workflow.")
-@click.option("--to-instance", metavar="ID", help="The target's instance.")
+@click.option(
+    "--to-namespace", metavar="NAME", callback=options.parse_name, help="The target's namespace."
+)
+@click.option(
+    "--to-workflow", metavar="NAME", callback=options.parse_name, help="The target's workflow."
+)
+@click.option(
+    "--to-instance", metavar="ID", callback=options.parse_name, help="The target's instance."
+)
 @click.option(
     "--create/--force",
     "is_new",
@@ -211,7 +217,9 @@ def import_(*, file: Path, is_replacing: bool, is_skipping: bool, **place: Any) 
     existing = Existing.SKIP if is_skipping else existing
     path = None if str(file) == "-" else file
     with editing.open_source(value=None, file=path) as source:
-        done = loops.run(importing.import_(_place(**place), source, existing=existing))
+        done = loops.run(
+            importing.import_(_place(creates=True, **place), source, existing=existing)
+        )
     counts = {"skipped": done.skipped, "expired meanwhile": done.expired}
     others = "".join(f", {count} {what}" for what, count in counts.items() if count)
     streams.tell(f"{done.written} variables written{others}")
@@ -234,7 +242,7 @@ def _export_target(file: Path) -> Iterator[BinaryIO]:
     from varflow_cli.transfers import exporting
 
     if str(file) != "-":
-        with exporting.open_target(file) as sink:
+        with streams.naming(file), exporting.open_target(file) as sink:
             yield sink
         return
     with streams.printing():
@@ -268,8 +276,8 @@ def _whose(to: dict[str, Any], source: dict[str, Any]) -> Whose | None:
     )
 
 
-def _place(**given: Any) -> Place:
-    """Return the place that the options name, here or in a cluster."""
+def _place(*, creates: bool = False, **given: Any) -> Place:
+    """Return the place that the options name, here or in a cluster; `creates` makes its store."""
     in_cluster = given.pop("in_cluster")
     choosing.check(click.get_current_context(), in_cluster=in_cluster)
     if in_cluster:
@@ -277,7 +285,8 @@ def _place(**given: Any) -> Place:
     from varflow_cli.stores import editing
 
     own = {name: given[name] for name in _LOCAL}
-    return editing.parse_place(**own, accepts_unsafe_store=given.get("accepts_unsafe_store"))
+    accepts = given.get("accepts_unsafe_store")
+    return editing.parse_place(**own, creates=creates, accepts_unsafe_store=accepts)
 
 
 def _cluster_place(given: dict[str, Any]) -> Place:

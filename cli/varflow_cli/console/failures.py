@@ -103,6 +103,7 @@ def _kind_of(error: VarflowError) -> type[Failure]:
     kinds: dict[type[VarflowError], type[Failure]] = {
         errors.InvalidWorkflowFile: InvalidFiles,
         errors.InvalidInput: Mistake,
+        errors.StoreMissing: Mistake,
         errors.ObjectNotFound: NotFound,
         errors.ObjectConflict: Conflicting,
         errors.ObjectExists: Conflicting,

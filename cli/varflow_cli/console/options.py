@@ -62,6 +62,14 @@ debug = click.option(
 )
 """`--debug`; the context's `meta`, shared by all nested contexts, remembers it."""
 
+
+def parse_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Return a name; an empty one, as of a variable that a script has not set, is a mistake."""
+    if value == "":
+        raise click.BadParameter("it is empty; give a name, or leave the option out")
+    return value
+
+
 store = click.option(
     "--store",
     metavar="URL",
@@ -81,6 +89,7 @@ namespace = click.option(
     "--namespace",
     "-n",
     metavar="NAME",
+    callback=parse_name,
     help="The namespace, in which workflows share variables of that scope; by default the file's, "
     "in a cluster else the context's, else `default`.",
 )
@@ -108,8 +117,12 @@ scope = click.option(
     type=click.Choice(["namespace", "workflow", "instance"]),
     help="By default the scope of the owner that is given, else namespace.",
 )
-workflow = click.option("--workflow", metavar="NAME", help="Whose variables, in its scope.")
-instance = click.option("--instance", metavar="ID", help="Whose variables, in its scope.")
+workflow = click.option(
+    "--workflow", metavar="NAME", callback=parse_name, help="Whose variables, in its scope."
+)
+instance = click.option(
+    "--instance", metavar="ID", callback=parse_name, help="Whose variables, in its scope."
+)
 files = click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
 )

@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any, Final, TextIO
 
 import click
@@ -77,6 +78,21 @@ def printing() -> Iterator[None]:
     except OSError as error:
         _abandon(sys.stdout)
         raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+@contextlib.contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Write a file.
+
+    Raises:
+        OSError: it cannot be written; names it, as a write to an open file does not.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            raise OSError(error.errno, error.strerror, str(file)) from error
+        raise
 
 
 def printable(text: str) -> str:

@@ -16,14 +16,13 @@ import orjson
 
 from varflow.errors import StoreError
 from varflow.variables import layouts, paths
-from varflow.variables.stores import opening
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.sweep import sweeps
 from varflow.variables.sweep.findings import TITLES, Ages, Finding, Kind
 from varflow.variables.sweep.sweeps import Sweep, Swept
 from varflow_cli.console import streams, tables
 from varflow_cli.console.failures import Mistake
-from varflow_cli.stores import encrypting, trusting
+from varflow_cli.stores import encrypting, storing, trusting
 
 _EXAMPLES: Final = 3
 _HEADER: Final = ("WHAT", "COUNT", "WRONG", "REPAIRED", "SIZE", "FOR EXAMPLE")
@@ -58,11 +57,11 @@ class LocalWhole:
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Part]:
         """Open the store, as long as the context lasts."""
-        store = encrypting.wrap(opening.open_store(self.url))
+        store = encrypting.wrap(storing.make_store(self.url, creates=False))
         try:
             await store.open()
             await trusting.ask(store, accepts_unsafe=self.accepts_unsafe_store)
-            await layouts.check(store)
+            await layouts.check(store, creates=False)
             yield Part(store=store, cluster=self.cluster)
         finally:
             await store.close()
@@ -97,7 +96,7 @@ class Report:
     clusters: set[str] = field(default_factory=set)
     objects: int = 0
     notes: list[str] = field(default_factory=list)
-    """What could not be looked at, and why."""
+    """What was not looked at, and why."""
 
     @property
     def wrong(self) -> int:
@@ -120,6 +119,8 @@ async def check(whole: Whole, *, ages: Ages, is_repairing: bool) -> Report:
     async with whole.open() as part:
         prefix = paths.cluster_prefix(part.cluster) if part.cluster else ""
         namespaces = [it async for it in _namespaces(part.store, prefix, report)]
+        if part.cluster and not namespaces:
+            report.notes.append(f"nothing in this store belongs to the cluster {part.cluster}")
         if is_repairing:
             prefix = _only_cluster(report, prefix)
         sweep = Sweep(part.store, clock=time.time, ages=ages, is_repairing=is_repairing)

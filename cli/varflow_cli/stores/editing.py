@@ -63,13 +63,15 @@ class LocalPlace:
     url: str
     owners: Owners
     scope: Scope
+    creates: bool
+    """Whether the store is made when there is none."""
     accepts_unsafe_store: bool | None
     """None for who only reads, and need not trust the store."""
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Opened]:
         """Open the store, as long as the context lasts."""
-        async with storing.open_variables(self.url) as variables:
+        async with storing.open_variables(self.url, creates=self.creates) as variables:
             await trusting.ask(variables.store, accepts_unsafe=self.accepts_unsafe_store)
             yield Opened(
                 variables=variables,
@@ -94,6 +96,7 @@ def parse_place(
     scope: str | None,
     workflow: str | None,
     instance: str | None,
+    creates: bool,
     accepts_unsafe_store: bool | None,
 ) -> LocalPlace:
     """Return the place that the options name.
@@ -109,6 +112,7 @@ def parse_place(
         url=storing.shown_store_url(store),
         owners=owners,
         scope=chosen,
+        creates=creates,
         accepts_unsafe_store=accepts_unsafe_store,
     )
 

@@ -46,8 +46,11 @@ def _read(environ: Mapping[str, str]) -> tuple[str, str]:
     if environ.get(KEYS):
         raise Mistake(f"give {KEYS} or {KEY_FILE}, not both")
     try:
-        return Path(file).read_text(encoding="ascii"), file
+        text = Path(file).read_text(encoding="ascii")
     except OSError as error:
         raise Mistake(f"{KEY_FILE} {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise Mistake(f"{KEY_FILE} {file} holds no keys: it is no text") from error
+    if not text.strip():  # which must not mean that values are written plainly
+        raise Mistake(f"{KEY_FILE} {file} holds no keys: it is empty")
+    return text, file

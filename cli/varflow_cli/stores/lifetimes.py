@@ -37,7 +37,7 @@ def describe(count: int) -> str:
 
 @contextlib.asynccontextmanager
 async def _opened(url: str, *, accepts_unsafe_store: bool) -> AsyncIterator[Variables]:
-    async with storing.open_variables(url) as variables:
+    async with storing.open_variables(url, creates=False) as variables:
         await trusting.ask(variables.store, accepts_unsafe=accepts_unsafe_store)
         yield variables
 

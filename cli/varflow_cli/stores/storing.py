@@ -3,15 +3,18 @@
 Without `--store` that is a folder in the user's data directory, the same for every working folder,
 so that the next run of a workflow finds what the last one left wherever it is started from. Locally
 a UID is the name (design.md §6), and there is one cluster, called `local`.
+
+Only what may write a new variable makes a store. For all others a mistyped `--store` would be one
+that is empty; they fail, unless the place can be nothing else than a store that is still to come.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +23,7 @@ from varflow.variables.scopes import Owners
 from varflow.variables.stores import opening
 from varflow.variables.stores.base import ObjectStore
 from varflow.variables.stores.credentials import Credentials
+from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.variables import Variables
 from varflow_cli.console import streams
 from varflow_cli.console.failures import Mistake
@@ -81,10 +85,45 @@ def shown_store_url(given: str | None) -> str:
     return url
 
 
-@asynccontextmanager
+def is_to_come(url: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether nothing was ever stored there, and that is no mistake.
+
+    So it is with the default store before the first run, and with an empty folder.
+    """
+    folder = opening.find_folder(url)
+    try:
+        return folder is not None and not os.listdir(folder)
+    except FileNotFoundError:
+        with contextlib.suppress(Mistake):
+            return folder == default_folder(environ)
+        return False
+    except OSError:
+        return False  # the driver says why
+
+
+def make_store(
+    url: str, *, credentials: Credentials | None = None, creates: bool = True
+) -> ObjectStore:
+    """Return the store's driver, not yet opened.
+
+    Args:
+        url: Where the store is.
+        credentials: As `opening.open_store` takes them.
+        creates: As there; one that is to come is empty then.
+
+    Raises:
+        InvalidInput: the URL names no store.
+    """
+    if not creates and is_to_come(url):
+        return MemoryStore()
+    return opening.open_store(url, credentials=credentials, creates=creates)
+
+
+@contextlib.asynccontextmanager
 async def open_variables(
     url: str,
     *,
+    creates: bool = True,
     credentials: Credentials | None = None,
     writer: str = "varflow",
     max_bytes: int | None = None,
@@ -94,6 +133,7 @@ async def open_variables(
 
     Args:
         url: Where the store is.
+        creates: Makes the store where there is none; see `make_store`.
         credentials: As `opening.open_store` takes them.
         writer: Who writes, for people.
         max_bytes: Longest value.
@@ -102,13 +142,14 @@ async def open_variables(
     Raises:
         Mistake: the environment says something about keys that cannot be.
         InvalidInput: the URL names no store.
+        StoreMissing: there is none, and none is to be made.
         StoreError: it cannot be used.
     """
-    store = (wrap or encrypting.wrap)(opening.open_store(url, credentials=credentials))
+    store = (wrap or encrypting.wrap)(make_store(url, credentials=credentials, creates=creates))
     history = opening.find_history(url)
     variables = Variables(store, writer=writer, max_bytes=max_bytes, history=history)
     try:
-        await variables.open()
+        await variables.open(creates=creates)
         yield variables
     finally:
         await variables.close()

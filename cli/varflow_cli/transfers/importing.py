@@ -19,8 +19,9 @@ from enum import StrEnum
 from typing import BinaryIO, Final
 
 from varflow.errors import InvalidArchive, VarflowError, VariableExists
+from varflow.variables import keys
 from varflow.variables.background import all_of
-from varflow.variables.expiries import Expiry
+from varflow.variables.expiries import MAX_SECONDS, Expiry
 from varflow.variables.records import INLINE_BYTES
 from varflow.variables.scopes import Address
 from varflow.variables.stores.base import CHUNK_BYTES
@@ -67,6 +68,8 @@ class _Contents:
     def __init__(self, source: BinaryIO) -> None:
         self._reader: Final = Reader(source)
         self._entries: dict[str, Entry] = {}
+        self._seen: Final = set[int]()
+        """Hashes of the keys so far: a scope may have more keys than there is memory for."""
         self._has_manifest = False
 
     def next(self) -> _File | None:
@@ -91,9 +94,23 @@ class _Contents:
         if member.size > MAX_MANIFEST_BYTES:
             raise InvalidArchive(f"{member.name} is {member.size} bytes long; that is no manifest")
         data = self._reader.read(member.size)
-        entries = archives.decode_manifest(data, name=member.name)
-        self._entries |= {entry.file: entry for entry in entries}
+        for entry in archives.decode_manifest(data, name=member.name):
+            self._check_entry(entry, manifest=member.name)
+            self._entries[entry.file] = entry
+            self._seen.add(hash(entry.key))
         self._has_manifest = True
+
+    def _check_entry(self, entry: Entry, *, manifest: str) -> None:
+        if entry.file in self._entries or hash(entry.key) in self._seen:
+            raise InvalidArchive(
+                f"{manifest} has the key {keys.shown(entry.key)} or its file {entry.file!a}"
+                " a second time"
+            )
+        if entry.expires_at is not None and entry.expires_at - time.time() > MAX_SECONDS:
+            raise InvalidArchive(
+                f"{manifest}: {keys.shown(entry.key)} would expire later than in {MAX_SECONDS}"
+                " seconds; write null for never"
+            )
 
     def _find_entry(self, member: Member) -> Entry:
         entry = self._entries.pop(member.name, None)

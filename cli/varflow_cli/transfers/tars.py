@@ -74,7 +74,7 @@ class Reader:
         if kind := tar_headers.REFUSED.get(header.type):
             raise InvalidArchive(f"{ascii(name)[:200]} is {kind}; only files may be")
         if header.type == tar_headers.FOLDER:
-            return Member(name.rstrip("/") + "/", 0)
+            return Member((name.rstrip("/") or ".") + "/", 0)
         if header.type not in {tar_headers.FILE, tar_headers.OLD_FILE}:
             raise InvalidArchive(f"{ascii(name)[:200]} is of an unknown type; only files may be")
         size = overrides.get(b"size")

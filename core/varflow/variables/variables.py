@@ -66,15 +66,16 @@ class Variables:
         self._commits = Commits(store, background, revisions=older, clock=clock, writer=writer)
         self._writing = Writing(store, background, revisions=older, clock=clock, writer=writer)
 
-    async def open(self) -> None:
-        """Open the store and check its layout.
+    async def open(self, *, creates: bool = True) -> None:
+        """Open the store and check its layout; `creates` makes a store of an empty place.
 
         Raises:
+            StoreMissing: there is no store, and none is to be made.
             StoreLayoutUnknown: another version of Varflow wrote it.
             StoreError: it cannot be used.
         """
         await self.store.open()
-        await layouts.check(self.store)
+        await layouts.check(self.store, creates=creates)
 
     async def close(self) -> None:
         """Finish what goes on in the background, then close the store."""

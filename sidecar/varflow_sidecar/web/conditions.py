@@ -31,8 +31,11 @@ def of_deletion(request: web.Request) -> Conditions:
     """Return what `If-Match` asks for.
 
     Raises:
+        InvalidInput: there is an `If-None-Match`, under which nothing could ever be removed.
         ConditionsUnsupported: as `parse`.
     """
+    if hdrs.IF_NONE_MATCH in request.headers:
+        raise InvalidInput("a removal takes no If-None-Match; use If-Match")
     return _supported(request, Conditions(if_match=request.headers.get(hdrs.IF_MATCH)))
 
 

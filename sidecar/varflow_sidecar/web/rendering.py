@@ -60,6 +60,7 @@ def internal_error() -> web.Response:
     return error_response("internal", message, status=500)
 
 
-def missing_error(address: Address) -> web.Response:
+def missing_error(address: Address, *, rev: str | None = None) -> web.Response:
     """Return the answer to `missing=404`."""
-    return error_response("not_found", f"variable {address} does not exist", status=404)
+    shown = f"variable {address}" + (f" revision {rev[:64]}" if rev is not None else "")
+    return error_response("not_found", f"{shown} does not exist", status=404)

@@ -126,6 +126,14 @@ async def test_get_of_a_missing_variable_is_404_when_asked_for(var: Var) -> None
     assert await var.fails("GET", missing="404") == (404, "not_found")
 
 
+async def test_a_missing_revision_is_named(var: Var) -> None:
+    await var.call("POST", b"1")
+
+    _, body = await var.call("GET", missing="404", revision="7-0f1e2d3c")
+
+    assert "/k revision 7-0f1e2d3c does not exist" in json.loads(body)["error"]["message"]
+
+
 async def test_head_says_what_get_would(var: Var) -> None:
     await var.call("POST", b"hello", {"Content-Type": "text/plain"})
 
@@ -469,6 +477,13 @@ async def test_delete_of_another_revision_is_412(var: Var) -> None:
     assert (await var.call("GET"))[1] == b"1"
 
 
+async def test_delete_under_a_condition_that_is_none_of_it_is_400(var: Var) -> None:
+    await var.call("POST", b"1")
+
+    assert await var.fails("DELETE", headers={"If-None-Match": "*"}) == (400, "invalid_input")
+    assert (await var.call("GET"))[1] == b"1"
+
+
 # /vars
 
 
@@ -592,6 +607,8 @@ async def test_any_other_key_is_a_name(var: Var, key: str) -> None:
         ("POST", {"ttl": "soon"}, "none"),
         ("POST", {"ttl": "-1"}, "none"),
         ("POST", {"ttl": "nan"}, "none"),
+        ("POST", {"revision": "1-0f1e2d3c"}, "If-Match"),
+        ("DELETE", {"revision": "1-0f1e2d3c"}, "If-Match"),
     ],
     ids=str,
 )

@@ -34,6 +34,9 @@ def test_keys_are_taken_from_the_environment_or_a_file(tmp_path: Path) -> None:
         pytest.param(
             {"VARFLOW_ENCRYPTION_KEY_FILE": "/nowhere/keys"}, "No such file", id="no file"
         ),
+        pytest.param(
+            {"VARFLOW_ENCRYPTION_KEY_FILE": "/dev/null"}, "no keys: it is empty", id="empty file"
+        ),
         pytest.param({"VARFLOW_ENCRYPTION": "on"}, "no keys are given", id="on without keys"),
         pytest.param(
             {"VARFLOW_ENCRYPTION": "perhaps", "VARFLOW_ENCRYPTION_KEYS": KEYS},

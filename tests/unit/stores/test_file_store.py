@@ -21,6 +21,7 @@ from varflow.errors import (
     CorruptObject,
     StoreError,
     StoreFull,
+    StoreMissing,
     StoreReadOnly,
     StoreUnavailable,
 )
@@ -368,11 +369,50 @@ async def test_opening_makes_the_folder_and_its_parents_for_this_user_only(tmp_p
     await store.close()
 
 
+async def test_who_makes_nothing_is_told_that_the_folder_is_missing(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "mistyped/store", creates=False)
+    with pytest.raises(StoreMissing, match=r"no store at .*/mistyped/store: the folder does not"):
+        await store.open()
+    assert os.listdir(tmp_path) == []
+
+
+async def test_who_makes_nothing_leaves_the_folder_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"somebody's")
+    store = FileStore(tmp_path, creates=False)
+    await store.open()
+    assert await store.get("r") is None
+    assert await stores.paths_in(store) == []
+    assert [it async for it in store.list_unfinished("")] == []
+    await store.close()
+    assert os.listdir(tmp_path) == ["file"]
+
+
+async def test_a_copy_without_the_drivers_own_folders_can_be_written(
+    store: FileStore, folder: Path
+) -> None:
+    await store.put("r", b"1")
+    for own in (".locks", ".tmp"):
+        shutil.rmtree(folder / own)
+    copy = FileStore(folder, creates=False)
+    await copy.open()
+    assert await copy.put("r", b"2") != await copy.put("r", b"3")
+    await copy.delete("r")
+    assert await stores.paths_in(copy) == []
+    await copy.close()
+
+
 @pytest.mark.parametrize("name", ["file", "file/below"])
 async def test_a_file_is_no_store(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match=f"{name} cannot hold a store.*is a file"):
         await FileStore(tmp_path / name).open()
+
+
+async def test_a_pipe_in_an_objects_place_is_not_waited_for(store: FileStore, folder: Path) -> None:
+    os.mkfifo(folder / "r=")
+    assert await stores.data_of(store, "r") == b""
+    with pytest.raises(CorruptObject):
+        await stores.body_of(store, "r", length=1)
 
 
 async def test_a_store_that_is_not_open_says_so(folder: Path) -> None:

@@ -100,6 +100,20 @@ def test_anything_else_is_refused_with_what_to_write(url: str, said: str) -> Non
     assert said in raised.value.message
 
 
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [
+        ("file:///a%20b", Path("/a b")),
+        ("FILE://localhost/a?history=3", Path("/a")),
+        ("memory:", None),
+        ("s3://file/prefix", None),
+        ("data", None),
+    ],
+)
+def test_the_folder_of_a_url_is_known_where_there_is_one(url: str, folder: Path | None) -> None:
+    assert opening.find_folder(url) == folder
+
+
 def test_an_s3_url_opens_its_bucket() -> None:
     url = "s3://bucket/prefix?endpoint=http://127.0.0.1:7070&region=eu-west-1"
     store = opening.open_store(url + "&createBucket=true")

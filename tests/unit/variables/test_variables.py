@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,12 +23,14 @@ from varflow.errors import (
     PreconditionFailed,
     StoreFull,
     StoreLayoutUnknown,
+    StoreMissing,
     TooLarge,
     VariableExists,
 )
 from varflow.variables import expiries, paths, records
 from varflow.variables.scopes import Scope
 from varflow.variables.stores.base import ABSENT, Condition, Conflict, Listed
+from varflow.variables.stores.file import FileStore
 from varflow.variables.stores.memory import MemoryStore
 from varflow.variables.variables import CLEAR, Variables
 from varflow.variables.writes import pendings
@@ -666,6 +670,22 @@ async def test_an_empty_store_gets_a_marker_that_later_versions_can_refuse() -> 
     await store.put("varflow.json", b"{")
     with pytest.raises(CorruptObject, match=r"varflow\.json"):
         await Variables(store).open()
+
+
+async def test_a_place_without_a_marker_is_no_store_to_who_makes_none(tmp_path: Path) -> None:
+    variables = Variables(FileStore(tmp_path, creates=False))
+    with pytest.raises(StoreMissing, match=r"no store at file://.* has no varflow\.json"):
+        await variables.open(creates=False)
+    await variables.close()
+    assert os.listdir(tmp_path) == []
+
+    for creates in (True, False):
+        await variables.open(creates=creates)
+        await variables.close()
+
+
+async def test_a_store_that_begins_empty_each_time_needs_no_marker() -> None:
+    await Variables(MemoryStore()).open(creates=False)
 
 
 async def test_two_that_open_an_empty_store_at_once_agree() -> None:

@@ -75,9 +75,17 @@ class FileStore:
     is_durable = True
     needs_probe = False  # compares by itself, under a lock
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, creates: bool = True) -> None:
+        """Use `folder` from `open` to `close`.
+
+        Args:
+            folder: Where the objects are.
+            creates: Opening makes it and what the driver needs in it, and tidies up; so it has to
+                be writable. Without, opening changes nothing.
+        """
         root = os.path.abspath(folder)
         self.url = "file://" + urllib.parse.quote_from_bytes(os.fsencode(root))
+        self._creates: Final = creates
         self._tree: Final = Tree(root)
         self._locks: Final = file_locks.ShardLocks(self._tree)
         self._temps: Final = Temps(self._tree)
@@ -152,7 +160,9 @@ class FileStore:
         await self._bodies.run(self._temps.remove_abandoned)
 
     def _open(self) -> None:
-        self._tree.open()
+        self._tree.open(creates=self._creates)
+        if not self._creates:
+            return
         self._tree.make(file_locks.FOLDER)
         self._tree.make(file_temps.FOLDER)
         self._temps.open()

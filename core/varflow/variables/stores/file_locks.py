@@ -90,6 +90,9 @@ class Lock:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
                 self._fd = os.open(self._file, flags, 0o600, dir_fd=self._tree.fd)
             return try_flock(self._fd)
+        except FileNotFoundError:
+            self._tree.make(FOLDER)  # a copy of a store may lack it; raises when the store is gone
+            return False
         except OSError as error:
             raise file_errors.failed_write(error, self._tree.shown(self._file)) from error
 

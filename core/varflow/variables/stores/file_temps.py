@@ -57,6 +57,8 @@ class Temps:
         Raises:
             StoreError: the store's folder cannot be used.
         """
+        if not os.path.isdir(self._tree.shown(FOLDER)):
+            return []
         with self._lock.hold(Stop()):
             return [found for session in self._dead() for found in _files(self._tree, session)]
 
@@ -131,6 +133,7 @@ class Temps:
         """Make the session at the first write: a full store can still be opened, and emptied."""
         session = f"{FOLDER}/{os.getpid()}-{secrets.token_hex(8)}"
         shown = self._tree.shown(session)
+        self._tree.make(FOLDER)
         with self._lock.hold(Stop()):
             try:
                 os.mkdir(session, 0o700, dir_fd=self._tree.fd)

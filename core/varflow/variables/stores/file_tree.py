@@ -23,7 +23,13 @@ import os
 import stat
 from typing import Final
 
-from varflow.errors import CorruptObject, StoreError, StoreReadOnly, StoreUnavailable
+from varflow.errors import (
+    CorruptObject,
+    StoreError,
+    StoreMissing,
+    StoreReadOnly,
+    StoreUnavailable,
+)
 from varflow.variables.stores import file_errors
 
 _PLACE_ATTEMPTS: Final = 100
@@ -31,6 +37,9 @@ _PLACE_ATTEMPTS: Final = 100
 
 _FRESH: Final = stat.S_ISVTX
 """Mode bit of a folder whose own name is not known to be durable."""
+
+_READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""A pipe that somebody has put in an object's place reads as empty, instead of for ever."""
 
 
 class Tree:
@@ -40,23 +49,27 @@ class Tree:
         self.folder: Final = folder
         self.fd = -1
 
-    def open(self) -> None:
-        """Make the folder when it is missing, with its parents, and check that it can be used.
+    def open(self, *, creates: bool) -> None:
+        """Open the folder and check that it can be used.
+
+        With `creates` it is made when it is missing, with its parents, and has to be writable.
 
         Raises:
+            StoreMissing: it does not exist and is not to be made.
             StoreReadOnly: it cannot be written or made.
             StoreError: it is a file, or cannot be used for another reason.
         """
         try:
-            _make_durably(self.folder)
+            if creates:
+                _make_durably(self.folder)
             self.fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except (FileExistsError, NotADirectoryError) as error:
             raise StoreError(
                 f"{self.folder} cannot hold a store: it, or a folder above it, is a file"
             ) from error
         except OSError as error:
-            raise file_errors.failed_write(error, self.folder) from error
-        if not os.access(self.folder, os.R_OK | os.W_OK | os.X_OK):
+            raise _unusable(error, self.folder, creates=creates) from error
+        if creates and not os.access(self.folder, os.R_OK | os.W_OK | os.X_OK):
             self.close()
             raise StoreReadOnly(
                 f"{self.folder} is not writable for this user, or mounted read-only; "
@@ -80,7 +93,7 @@ class Tree:
             StoreError: it cannot be opened.
         """
         try:
-            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.fd)
+            fd = os.open(name, _READ, dir_fd=self.fd)
         except FileNotFoundError:
             self.check_present()
             return None
@@ -235,6 +248,17 @@ class Tree:
             except OSError:
                 return  # in use, mostly; and an empty folder does no harm
             folder = os.path.dirname(folder)
+
+
+def _unusable(error: OSError, folder: str, *, creates: bool) -> StoreError:
+    if creates:
+        return file_errors.failed_write(error, folder)
+    if isinstance(error, FileNotFoundError):
+        return StoreMissing(
+            f"there is no store at {folder}: the folder does not exist; check the URL, or write"
+            " something to it first"
+        )
+    return file_errors.failed_read(error, folder)
 
 
 def _make_durably(folder: str) -> None:

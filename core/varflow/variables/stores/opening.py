@@ -12,6 +12,7 @@ A bare path is refused rather than guessed at: `data` may be a folder, a bucket 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import urllib.parse
 from pathlib import Path
@@ -33,7 +34,10 @@ _SUPPORTED: Final = "memory:, file:///folder or s3://bucket/prefix"
 
 
 def open_store(
-    url: str, *, credentials: Credentials | CredentialsFile | None = None
+    url: str,
+    *,
+    credentials: Credentials | CredentialsFile | None = None,
+    creates: bool = True,
 ) -> ObjectStore:
     """Return the driver for `url`, not yet opened.
 
@@ -41,6 +45,8 @@ def open_store(
         url: See the module.
         credentials: For stores that ask for some; None takes those of the process: environment,
             files, or the role it runs under.
+        creates: Opening makes the folder or, where the URL asks for it, the bucket. Without, it
+            raises `StoreMissing` where there is none, and leaves everything as it is.
 
     Raises:
         InvalidInput: `url` names no store that is supported.
@@ -53,12 +59,22 @@ def open_store(
         case "memory" if not rest:
             return MemoryStore()
         case "file":
-            return FileStore(_parse_folder(url, rest))
+            return FileStore(_parse_folder(url, rest), creates=creates)
         case "s3":
-            return _make_s3_store(url, credentials)
+            return _make_s3_store(url, credentials, creates=creates)
         case _:
             # The rest may hold credentials.
             raise InvalidInput(f"stores of the kind {scheme!r} are not supported; use {_SUPPORTED}")
+
+
+def find_folder(url: str) -> Path | None:
+    """Return the folder that `url` names; None when it is a store of another kind.
+
+    Raises:
+        InvalidInput: it is a folder's URL and names none.
+    """
+    scheme, _, rest = _split_history(url)[0].partition(":")
+    return _parse_folder(url, rest) if scheme.lower() == "file" else None
 
 
 def find_history(url: str) -> int:
@@ -87,8 +103,11 @@ def _split_history(url: str) -> tuple[str, str]:
     return f"{start}?{rest}" if rest else start, given[-1]
 
 
-def _make_s3_store(url: str, credentials: Credentials | CredentialsFile | None) -> ObjectStore:
+def _make_s3_store(
+    url: str, credentials: Credentials | CredentialsFile | None, *, creates: bool
+) -> ObjectStore:
     location = s3_urls.parse(url)
+    location = dataclasses.replace(location, creates_bucket=location.creates_bucket and creates)
     # Loads the SDK: 30 MiB and half a second that other stores do not need.
     from varflow.variables.stores.s3 import S3Store
 

@@ -22,7 +22,7 @@ from botocore import exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-from varflow.errors import StoreError, StoreFull, StoreReadOnly, StoreUnavailable
+from varflow.errors import StoreError, StoreFull, StoreMissing, StoreReadOnly, StoreUnavailable
 from varflow.variables.stores.base import Conflict
 
 
@@ -30,7 +30,7 @@ class Missing(StoreError):
     """There is no object with this key, or no such upload."""
 
 
-class NoBucket(StoreError):
+class NoBucket(StoreMissing):
     """There is no bucket with this name."""
 
 
@@ -62,7 +62,7 @@ _WRITE_RIGHTS: Final = (
 _PLACE: Final = (
     "check the endpoint and the region in the store's URL, and the AWS settings of this process"
 )
-_BUCKET: Final = "create it, or add createBucket=true to the store's URL"
+_BUCKET: Final = "create it, or have what writes make it: createBucket=true in the store's URL"
 _CLOCK: Final = "set this machine's clock"
 _ROOM: Final = "make room and try again"
 _AGAIN: Final = "try again"
@@ -95,6 +95,7 @@ _BY_CODE: Final[dict[str, _Meaning]] = {
     "InvalidAccessKeyId": (StoreError, _CREDENTIALS),
     "SignatureDoesNotMatch": (StoreError, _CREDENTIALS),
     "ExpiredToken": (Refused, _RENEWAL),
+    "XAdminUserNotFound": (StoreError, _CREDENTIALS),  # versitygw's word for an unknown key
     "InvalidToken": (StoreError, _CREDENTIALS),
     "InvalidTokenId": (StoreError, _CREDENTIALS),
     "RequestTimeTooSkewed": (StoreError, _CLOCK),

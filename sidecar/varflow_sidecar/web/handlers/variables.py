@@ -30,8 +30,10 @@ async def get(request: web.Request) -> web.StreamResponse:
         found = await sidecar.variables.get_revision(address, query["revision"])
     else:
         found = await sidecar.variables.get(address)
+    if found is None and is_missing_an_error:
+        return rendering.missing_error(address, rev=query.get("revision"))
     if found is None:
-        return rendering.missing_error(address) if is_missing_an_error else sending.missing()
+        return sending.missing()
     if wanted is not None:
         return await sending.send_converted(found, wanted)
     return await sending.send(request, found)
@@ -48,6 +50,7 @@ async def set_(request: web.Request) -> web.StreamResponse:
     if "from" in query:
         stored = await _copy(request, address, query)
     else:
+        _check_is_about_present(query)
         asked = conditions.parse(request, query)
         stored = await sidecar.variables.set(
             address,
@@ -65,6 +68,7 @@ async def set_(request: web.Request) -> web.StreamResponse:
 async def delete(request: web.Request) -> web.StreamResponse:
     """Remove a variable."""
     sidecar, query = request.app[SIDECAR], queries.parse(request)
+    _check_is_about_present(query)
     asked = conditions.of_deletion(request)
     await sidecar.variables.delete(_address(sidecar, query), if_match=asked.if_match)
     return web.Response(status=204)
@@ -85,6 +89,19 @@ async def list_(request: web.Request) -> web.StreamResponse:
 def _address(sidecar: Sidecar, query: Query) -> Address:
     owners = sidecar.actions.owners_of(query.get("aid", ""))
     return scopes.address(owners, query.get("scope"), query.get("key", ""))
+
+
+def _check_is_about_present(query: Query) -> None:
+    """Return if a write is not meant for an older revision: those never change.
+
+    Raises:
+        InvalidInput: it is; the present value would have been replaced or removed instead.
+    """
+    if "revision" in query:
+        raise InvalidInput(
+            "revision= is for reading, and with from= for copying; to write only if the variable"
+            " still has a revision give If-Match"
+        )
 
 
 async def _copy(request: web.Request, target: Address, query: Query) -> VariableInfo:
