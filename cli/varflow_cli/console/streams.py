@@ -27,8 +27,11 @@ overwrite a variable because there was nothing to read. Standard error may say w
 """
 
 
-_CONTROLS: Final = {
-    code: f"\\x{code:02x}" for code in [*range(0x20), 0x7F, *range(0x80, 0xA0)] if code != 0x09
+_STEERING: Final = (*range(0x20), 0x7F, *range(0x80, 0xA0))
+_TURNING: Final = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Those that turn the direction of writing, so that a line reads as another one."""
+_CONTROLS: Final = {code: f"\\x{code:02x}" for code in _STEERING if code != 0x09} | {
+    code: f"\\u{code:04x}" for code in _TURNING
 }
 """Control characters as text: what a program prints must not steer the user's terminal."""
 

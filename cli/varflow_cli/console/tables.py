@@ -9,6 +9,7 @@ from typing import Final
 import orjson
 
 from varflow.variables.variables import VariableInfo
+from varflow_cli.console import streams
 from varflow_sidecar.web import listing, times
 
 _HEADER: Final = ("KEY", "SIZE", "TYPE", "REVISION", "UPDATED", "EXPIRES")
@@ -44,7 +45,7 @@ def header(*, is_long: bool) -> tuple[str, ...]:
 def row(info: VariableInfo, *, is_long: bool) -> tuple[str, ...]:
     """Return what is shown of a variable."""
     short = (
-        info.key,
+        streams.visible(info.key),
         size(info.size),
         info.content_type,
         info.rev,

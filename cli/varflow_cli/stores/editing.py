@@ -254,7 +254,7 @@ def open_source(*, value: str | None, file: Path | None) -> Iterator[BinaryIO]:
         try:
             source = file.open("rb")
         except OSError as error:
-            raise Mistake(f"--file {file}: {error.strerror}") from error
+            raise Mistake(f"{file}: {error.strerror}") from error
         with source:
             yield source
 

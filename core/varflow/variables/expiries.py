@@ -9,6 +9,7 @@ the clock's.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Final
 
@@ -26,6 +27,9 @@ class Expiry(StrEnum):
 Ttl = float | Expiry
 """Seconds from now, or what to do without."""
 
+_SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]*)?(e[+-]?[0-9]+)?", re.IGNORECASE)
+"""Narrower than Python's own reading, which takes `1_0`, spaces and the digits of all scripts."""
+
 MAX_SECONDS: Final = 100 * 366 * 86400
 """A century: what lies beyond is a mistake, and no calendar date for a header."""
 
@@ -40,10 +44,9 @@ def parse(text: str | None) -> Ttl:
         return Expiry.KEEP
     if text == Expiry.CLEAR:
         return Expiry.CLEAR
-    try:
-        return check(float(text))
-    except ValueError:
-        raise _fault(repr(text)) from None
+    if not _SECONDS.fullmatch(text):
+        raise _fault(ascii(text[:64]))
+    return check(float(text))
 
 
 def check(ttl: Ttl) -> Ttl:

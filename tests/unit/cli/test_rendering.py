@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from varflow.engine.messages import Finish, InstanceStatus
 from varflow.errors import ExpressionError
-from varflow_cli.console import progress
+from varflow_cli.console import progress, streams
 from varflow_cli.console.failures import Failure, Mistake
 from varflow_cli.console.progress import PlainWriter, Progress
 from varflow_cli.local import lines, secrets
@@ -53,6 +53,10 @@ def test_a_program_cannot_steer_the_terminal(stream: io.StringIO) -> None:
     Progress(PlainWriter(stream)).show_output("f", "a\x1b[2Jb\tc\r")
 
     assert shown(stream) == ["f        │ a\\x1b[2Jb\tc\\x0d"]
+
+
+def test_no_key_turns_the_direction_of_writing() -> None:
+    assert streams.visible("a\u202egpj.exe") == "a\\u202egpj.exe"
 
 
 def test_secrets_are_masked_everywhere(stream: io.StringIO) -> None:
