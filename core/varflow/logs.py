@@ -135,11 +135,13 @@ class StoreLog:
         name = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
         try:
             await self._store.write_body(paths.log_chunk(owners, name), _chunks([*head, *lines]))
-        except StoreError as error:
-            _logger.warning("log lines wait, the store does not take them: %s", error)
+        except BaseException as error:  # whoever is cancelled here does not take the lines along
             waiting.lines.extendleft(reversed(lines))
             waiting.size += size
             waiting.dropped += dropped
+            if not isinstance(error, StoreError):
+                raise
+            _logger.warning("log lines wait, the store does not take them: %s", error)
 
 
 async def _chunks(lines: Iterable[bytes]) -> AsyncIterator[bytes]:

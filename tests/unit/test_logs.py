@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable
 
 import orjson
@@ -56,6 +57,34 @@ class AwayStore(MemoryStore):
         if self.is_away:
             raise StoreUnavailable("away")
         return await super().write_body(path, chunks)
+
+
+class SlowStore(MemoryStore):
+    """Has not taken its first chunk when the test goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_begun = asyncio.Event()
+
+    async def write_body(self, path: str, chunks: AsyncIterable[bytes]) -> int:
+        if not self.has_begun.is_set():
+            self.has_begun.set()
+            await asyncio.Event().wait()
+        return await super().write_body(path, chunks)
+
+
+async def test_lines_whose_writing_was_cancelled_are_written_with_the_next() -> None:
+    store = SlowStore()
+    log = StoreLog(store, note_dropped=lambda: None)
+    log.write(OWNERS, "one", source="a")
+    flushing = asyncio.create_task(log.flush(OWNERS))
+    await store.has_begun.wait()
+    flushing.cancel()
+    await asyncio.wait([flushing])
+    log.write(OWNERS, "two", source="a")
+    await log.close()
+
+    assert [line.text for line in await read(store)] == ["one", "two"]
 
 
 async def test_how_many_lines_are_missing_is_said_once_however_often_it_was_tried() -> None:
