@@ -58,7 +58,8 @@ class Temps:
             StoreError: the store's folder cannot be used.
         """
         if not os.path.isdir(self._tree.shown(FOLDER)):
-            return []
+            self._tree.check_present()
+            return []  # nothing was ever written, or it is a copy of a store
         with self._lock.hold(Stop()):
             return [found for session in self._dead() for found in _files(self._tree, session)]
 
