@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from bench.crowds import AT_ONCE, NAMESPACE, Crowd
 from bench.table import Row
 from tests.support import cluster_runs, installation
 from tests.support.cluster import images, targets
@@ -26,7 +27,6 @@ from varflow_operator.kinds import INSTANCE, POD, Kind, Object
 
 MILLI: Final = 1e3
 IMAGE: Final = "localhost:5000/echo:v1"
-NAMESPACE: Final = "bench"
 FUNCTION: Final = """
 import socket, threading, time
 
@@ -71,6 +71,7 @@ async def _measure_all(kubectl: Kubectl, *, count: int) -> list[Row]:
     async with Cluster.connect(kubeconfig=str(kubectl.kubeconfig)) as cluster:
         return [
             *await _measure_steps(cluster, kubectl, count=count),
+            await _measure_crowd(cluster, kubectl, count=10 * count),
             await _measure_first_answers(cluster, kubectl, times=3),
         ]
 
@@ -98,6 +99,38 @@ async def _measure_steps(cluster: Cluster, kubectl: Kubectl, *, count: int) -> l
             unit="writes",
         ),
     ]
+
+
+async def _measure_crowd(cluster: Cluster, kubectl: Kubectl, *, count: int) -> Row:
+    """Measure many instances of two actions, from the creation of the first to the last's end."""
+    actions = 2
+    cluster_runs.apply_workflow(kubectl, "crowd", **_chain(actions))
+    model = (await _finish(cluster, workflow="crowd")).instance
+    writes = actions + 2
+    floor = await _status_writes_per_second(cluster, model, count=count) / writes
+    seconds = await Crowd(cluster, count).add(INSTANCE, _one_of_crowd, _is_one_over)
+    return Row(
+        what=f"{count:,} instances of {actions} actions",
+        value=count / seconds,
+        goal=0.6 * floor,
+        unit="/s",
+        floor=floor,
+        floor_name=f"{writes} bare status PUTs, {AT_ONCE} at one time",
+        is_more_better=True,
+    )
+
+
+def _one_of_crowd(number: int) -> Object:
+    metadata = {"namespace": NAMESPACE, "name": f"one-{number}"}
+    return {"metadata": metadata, "spec": {"workflow": "crowd"}}
+
+
+def _is_one_over(instance: Object) -> bool:
+    status = instance.get("status", {})
+    is_over = instance["metadata"]["name"].startswith("one-") and "completionTime" in status
+    if is_over and status["phase"] != "Complete":
+        raise SystemExit(f"crowd: {json.dumps(status)}")
+    return is_over
 
 
 def _chain(count: int) -> dict[str, Any]:
@@ -165,7 +198,20 @@ async def _changes(cluster: Cluster, kind: Kind, made: Object) -> AsyncIterator[
 
 async def _status_write_seconds(cluster: Cluster, instance: Object, *, times: int) -> float:
     """Return the median of writing an instance's status as it is when it runs."""
-    made = await cluster.create(INSTANCE, _instance("nobody-runs-this"))
+    return statistics.median(await _write_status(cluster, instance, times=times))
+
+
+async def _status_writes_per_second(cluster: Cluster, instance: Object, *, count: int) -> float:
+    """Return the rate of writing statuses, `AT_ONCE` at one time."""
+    times = count // AT_ONCE
+    started = time.perf_counter()
+    await asyncio.gather(*(_write_status(cluster, instance, times=times) for _ in range(AT_ONCE)))
+    return AT_ONCE * times / (time.perf_counter() - started)
+
+
+async def _write_status(cluster: Cluster, instance: Object, *, times: int) -> list[float]:
+    """Return how long each of so many writes of a status like this instance's took."""
+    made = await _wait_for_a_workflow(cluster)
     made["status"] = {**instance["status"], "output": None}
     seconds = []
     for number in range(times):
@@ -173,7 +219,16 @@ async def _status_write_seconds(cluster: Cluster, instance: Object, *, times: in
         started = time.perf_counter()
         made = await cluster.replace_status(INSTANCE, made)
         seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds)
+    return seconds
+
+
+async def _wait_for_a_workflow(cluster: Cluster) -> Object:
+    """Create an instance that nobody runs; return it once its status says so."""
+    made = await cluster.create(INSTANCE, _instance("nobody-runs-this"))
+    async for found in _changes(cluster, INSTANCE, made):
+        if found.get("status", {}).get("reason"):
+            return found
+    raise SystemExit("the watch has ended before the operator has looked at an instance")
 
 
 async def _measure_first_answers(cluster: Cluster, kubectl: Kubectl, *, times: int) -> Row:

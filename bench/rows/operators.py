@@ -11,13 +11,12 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
 from bench import usage
+from bench.crowds import NAMESPACE, Crowd
 from bench.processes import IN_AN_IMAGE
 from bench.table import Row
 from tests.support import operators
@@ -25,13 +24,9 @@ from tests.support.cluster import control_plane, keeping, places, programs, s3_s
 from tests.support.cluster.kubectl import Kubectl
 from tests.support.operators import OperatorProcess
 from varflow_operator.cluster import Cluster
-from varflow_operator.kinds import INSTANCE, WORKFLOW, Kind, Object
+from varflow_operator.kinds import INSTANCE, WORKFLOW, Object
 
 MIB: Final = 1 << 20
-NAMESPACE: Final = "bench"
-WAIT_SECONDS: Final = 300.0
-_AT_ONCE: Final = 32
-"""Objects that are created at one time."""
 _IDLE_SECONDS: Final = 20.0
 _SETTLE_SECONDS: Final = 5.0
 """What follows the last change: events of our own writes, log lines that are put together."""
@@ -81,15 +76,15 @@ async def _measure_all(kubectl: Kubectl, environ: dict[str, str], *, count: int)
         Cluster.connect(kubeconfig=str(kubectl.kubeconfig)) as cluster,
         _running(environ) as operator,
     ):
-        crowd = Crowd(cluster, operator.process.pid, count)
+        crowd, pid = Crowd(cluster, count), operator.process.pid
         imports = _imports_bytes()
-        idle = await crowd.settled()
+        idle = await _settled(pid)
         await crowd.add(WORKFLOW, _workflow, _is_judged)
-        with_workflows = await crowd.settled()
-        load = await _idle_load(crowd.pid)
+        with_workflows = await _settled(pid)
+        load = await _idle_load(pid)
         seconds = await crowd.add(INSTANCE, _instance, _is_running)
-        with_instances = await crowd.settled()
-        jq = sum(map(usage.resident_bytes, usage.children(crowd.pid)))
+        with_instances = await _settled(pid)
+        jq = sum(map(usage.resident_bytes, usage.children(pid)))
         return [
             _memory("operator memory, nothing to do", idle, imports, more=40),
             _memory(f"operator memory, {count:,} workflows", with_workflows, imports, more=40),
@@ -122,43 +117,10 @@ async def _running(environ: dict[str, str]) -> AsyncIterator[OperatorProcess]:
         await operator.kill()
 
 
-@dataclass(frozen=True, slots=True)
-class Crowd:
-    """Many objects of a kind, made for an operator process."""
-
-    cluster: Cluster
-    pid: int
-    count: int
-
-    async def add(
-        self, kind: Kind, make: Callable[[int], Object], is_done: Callable[[Object], bool]
-    ) -> float:
-        """Create objects; return after how many seconds the operator had seen to all of them."""
-        started = time.perf_counter()
-        numbers = iter(range(self.count))
-        async with asyncio.timeout(WAIT_SECONDS), asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._wait(kind, is_done))
-            for _ in range(_AT_ONCE):
-                tasks.create_task(self._create(kind, map(make, numbers)))
-        return time.perf_counter() - started
-
-    async def settled(self) -> int:
-        """Return the operator's resident bytes, some seconds after its last change."""
-        await asyncio.sleep(_SETTLE_SECONDS)
-        return usage.resident_bytes(self.pid)
-
-    async def _create(self, kind: Kind, objects: Iterable[Object]) -> None:
-        for one in objects:
-            await self.cluster.create(kind, one)
-
-    async def _wait(self, kind: Kind, is_done: Callable[[Object], bool]) -> None:
-        done = set()
-        async with contextlib.aclosing(self.cluster.watch(kind, NAMESPACE)) as changes:
-            async for _, found in changes:
-                if is_done(found):
-                    done.add(found["metadata"]["name"])
-                if len(done) == self.count:
-                    return
+async def _settled(pid: int) -> int:
+    """Return a process's resident bytes, some seconds after its last change."""
+    await asyncio.sleep(_SETTLE_SECONDS)
+    return usage.resident_bytes(pid)
 
 
 def _workflow(number: int) -> Object:
