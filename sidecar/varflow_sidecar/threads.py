@@ -12,6 +12,8 @@ import functools
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import ParamSpec, TypeVar
 
+from varflow.variables import background
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -42,7 +44,7 @@ async def iterate(items: Generator[T, None, None]) -> AsyncGenerator[T, None]:
             yield item
     finally:
         try:
-            await _settled(ahead)
+            await background.settled(ahead)
         finally:
             items.close()
 
@@ -55,23 +57,5 @@ async def _finished(step: asyncio.Future[T]) -> T:
     try:
         return await asyncio.shield(step)
     except asyncio.CancelledError:
-        await _settled(step)
+        await background.settled(step)
         raise
-
-
-async def _settled(step: asyncio.Future[T]) -> None:
-    """Wait until a step has ended; whoever asks to stop waiting in the meantime is heard then.
-
-    Raises:
-        asyncio.CancelledError: the wait was cancelled; the step is over all the same.
-    """
-    cancelled: asyncio.CancelledError | None = None
-    while not step.done():
-        try:
-            await asyncio.wait([step])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if not step.cancelled():
-        step.exception()
-    if cancelled is not None:
-        raise cancelled

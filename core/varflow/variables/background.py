@@ -59,14 +59,23 @@ async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
     Only then be cancelled: it is known what became of a write before anybody acts on it.
     """
     task = asyncio.ensure_future(work)
+    await settled(task)
+    return task.result()
+
+
+async def settled(step: asyncio.Future[T]) -> None:
+    """Wait until a step has ended; whoever asks to stop waiting in the meantime is heard then.
+
+    Raises:
+        asyncio.CancelledError: the wait was cancelled; the step is over all the same.
+    """
     cancelled: asyncio.CancelledError | None = None
-    while not task.done():
+    while not step.done():
         try:
-            await asyncio.wait({task})
+            await asyncio.wait([step])
         except asyncio.CancelledError as error:
             cancelled = error
-    if cancelled is None:
-        return task.result()
-    if not task.cancelled():
-        task.exception()  # seen: the cancellation is what the caller hears of
-    raise cancelled
+    if not step.cancelled():
+        step.exception()  # seen: who was cancelled hears of that only
+    if cancelled is not None:
+        raise cancelled

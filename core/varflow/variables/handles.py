@@ -132,15 +132,10 @@ class Variable(VariableInfo):
             return self._value.inline
         return b"".join([chunk async for chunk in self.read()])
 
-    async def _verified(self) -> AsyncIterator[_Bytes]:
-        digest = contents.Digest()
-        size = 0
-        async for chunk in self._body(0, None):
-            size += len(chunk)
-            await digest.update(chunk)
-            yield chunk
-        if size != self.size or await digest.hexdigest() != self.sha256:
-            raise CorruptObject(f"{self._name()} is damaged: {size} bytes with another SHA-256")
+    def _verified(self) -> AsyncIterator[_Bytes]:
+        return contents.verified(
+            self._body(0, None), size=self.size, sha256=self.sha256, name=self._name()
+        )
 
     async def _body(self, start: int, length: int | None) -> AsyncIterator[_Bytes]:
         path = paths.body(self.address.owners, self._value.body or "")

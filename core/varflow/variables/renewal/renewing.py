@@ -212,14 +212,10 @@ class Renewing:
             CorruptObject: they are not what was written.
         """
         path = paths.body(self._owners, value.body or "")
-        digest, size = contents.Digest(), 0
-        async for chunk in self._store.read_body(path):
-            size += len(chunk)
-            await digest.update(chunk)
+        body = self._store.read_body(path)
+        async for chunk in contents.verified(body, size=value.size, sha256=value.sha256, name=path):
             yield chunk
             self.copied += len(chunk)
-        if size != value.size or await digest.hexdigest() != value.sha256:
-            raise CorruptObject(f"{path} is damaged: {size} bytes with another SHA-256")
 
     async def _renew_marks(self, path: str) -> Step:
         found = await self._store.inner.get(path)

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-from varflow.errors import TooLarge
+from varflow.errors import CorruptObject, TooLarge
 from varflow.variables import paths
 from varflow.variables.records import INLINE_BYTES
 from varflow.variables.scopes import Owners
@@ -113,6 +113,23 @@ async def store_spool(
 def inline(data: bytes) -> Stored:
     """Return a small value's bytes as they go into its record."""
     return Stored(size=len(data), sha256=hashlib.sha256(data).hexdigest(), inline=data)
+
+
+async def verified(
+    chunks: AsyncIterable[bytes], *, size: int, sha256: str, name: str
+) -> AsyncIterator[bytes]:
+    """Stream a value's bytes as they come, and say at the end if they are not those written.
+
+    Raises (while iterating):
+        CorruptObject: their size or SHA-256 is another; names `name`.
+    """
+    digest, found = Digest(), 0
+    async for chunk in chunks:
+        found += len(chunk)
+        await digest.update(chunk)
+        yield chunk
+    if found != size or await digest.hexdigest() != sha256:
+        raise CorruptObject(f"{name} is damaged: {found} bytes with another SHA-256")
 
 
 async def slices(data: bytes) -> AsyncIterator[bytes]:
